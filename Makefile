@@ -1,0 +1,110 @@
+# Needs git, make and Python 3.11 or later; everything else is fetched and cached. `make` lists the targets.
+
+# An exported KUBECONFIG would become a make variable and reach every recipe; nothing here may
+# touch a cluster that was not named on the command line.
+unexport KUBECONFIG PYTHONHOME VIRTUAL_ENV
+
+export PYTHONPATH := $(CURDIR)/tests
+export PYTHONUNBUFFERED := 1
+
+SHELL := /bin/sh
+BIN := .venv/bin
+PACKAGES := .venv/packages.stamp
+READY := .venv/ready.stamp
+RELEASE := exchange-push-operator
+CHART := helm/$(RELEASE)
+IMAGE ?= $(RELEASE):dev
+BASE ?=
+ARGS ?=
+
+# Only the command line may name a cluster; an environment variable CLUSTER means something else.
+ifeq ($(origin CLUSTER),command line)
+DEMO_CLUSTER := --cluster "$(CLUSTER)"
+endif
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3.12 ...` chooses another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
+
+.DEFAULT_GOAL := help
+.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench clean which-python
+.DELETE_ON_ERROR:
+
+help: ## This list
+	@echo 'make demo    see the operator at work, in about a minute'
+	@echo 'make test    run all tests'
+	@echo
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+
+demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
+	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(ARGS)
+
+lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
+	@$(BIN)/python -m lab $(ARGS)
+
+test: $(READY) ## All tests (ARGS=... goes to pytest)
+	@$(BIN)/python -m lab.control_plane ensure --helm
+	@$(BIN)/pytest $(ARGS)
+
+unit: $(READY) ## The tests that start nothing: seconds
+	@$(BIN)/pytest -q -m 'not lab' $(ARGS)
+
+check: lint type arch verify test ## What has to pass before a change goes in
+
+lint: $(READY) ## ruff: rules and format
+	@$(BIN)/ruff check
+	@$(BIN)/ruff format --check
+
+type: $(READY) ## mypy, strict
+	@$(BIN)/mypy
+
+arch: $(READY) ## import-linter: the layers
+	@$(BIN)/lint-imports --no-logo
+
+verify: $(READY) ## Copies agree: CRD in the chart, rendered manifests
+	@$(BIN)/python hack/verify.py
+
+render: $(READY) ## Write those copies anew
+	@$(BIN)/python hack/verify.py --write
+
+cov: $(READY) ## Tests with branch coverage; core, stages and reconcile need 95 %
+	@$(BIN)/python -m lab.control_plane ensure --helm
+	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
+	@$(BIN)/coverage report --include='*/core/*,*/stages/*,*/reconcile.py,*/reconcile/*' --fail-under=95
+
+fmt: $(READY) ## Put the code into shape
+	@$(BIN)/ruff check --fix
+	@$(BIN)/ruff format
+
+lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1 takes newer versions)
+	$(CHECK_PYTHON)
+	@sh hack/lock.sh "$(PYTHON)" $(if $(UPGRADE),--upgrade)
+
+image: ## Build the container image (IMAGE=name:tag, BASE=python image)
+	@sh hack/image.sh "$(IMAGE)" "$(BASE)"
+
+bench: $(READY) ## The figures of the design, measured
+	@$(BIN)/python -m lab.bench $(ARGS)
+
+clean: ## Remove what make has put into this folder (the cache of built binaries stays)
+	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist
+
+define CHECK_PYTHON
+	@test -n "$(PYTHON)" || { echo 'Python 3.11 or later is needed and none was found: install it, or name one with make PYTHON=/path/to/python3.12' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo '$(PYTHON) is not Python 3.11 or later: name another with make PYTHON=/path/to/python3.12' >&2; exit 1; }
+	@"$(PYTHON)" -c 'import ensurepip, venv' 2>/dev/null || { echo '$(PYTHON) has no venv module: install it (Debian and Ubuntu: apt-get install python3-venv), then run make again' >&2; exit 1; }
+endef
+
+which-python:
+	@echo "$(PYTHON)"
+
+# Remade only when the lock changes.
+$(PACKAGES): requirements/dev.txt
+	$(CHECK_PYTHON)
+	@"$(PYTHON)" hack/setup_venv.py --stamp $@
+
+# The checkout itself as an editable install: gives the console command and its version.
+$(READY): $(PACKAGES) pyproject.toml
+	@mkdir -p operator/exchange_push_operator
+	@PATH="$(CURDIR)/$(BIN):$$PATH" $(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --no-build-isolation --no-index -e .
+	@touch $@

@@ -1,0 +1,159 @@
+"""The console command: reads the settings, puts the parts together, runs until it is stopped."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import os
+import socket
+import sys
+import threading
+from collections.abc import Sequence
+from contextlib import ExitStack
+from importlib.metadata import version
+
+import kopf
+from kubernetes.client import ApiClient
+
+from exchange_push_operator import log
+from exchange_push_operator.adapters import clock
+from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
+from exchange_push_operator.adapters.graph_msal import EntraGraphs
+from exchange_push_operator.adapters.http import Https
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
+from exchange_push_operator.adapters.kubernetes_events import EventRecorder
+from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
+from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
+from exchange_push_operator.adapters.metadata_http import HttpMetadata
+from exchange_push_operator.adapters.policy_file import PolicyFile
+from exchange_push_operator.core import status
+from exchange_push_operator.core.errors import PushError, SpecError
+from exchange_push_operator.handlers.controller import Controller, Limits
+from exchange_push_operator.handlers.passes import Doors, Logic
+from exchange_push_operator.handlers.watching import kopf_settings, register
+from exchange_push_operator.reconcile import World, reconcile
+from exchange_push_operator.settings import NAME, Settings, parse
+
+_LOG = logging.getLogger(f"{__package__}.main")
+
+_GRACE = 20.0  # seconds for the passes that run when SIGTERM comes
+_EVENTS_GRACE = 3.0
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command; 0 after a clean stop, 2 for settings that cannot be, 1 for the rest."""
+    settings = parse(sys.argv[1:] if arguments is None else arguments)
+    log.configure(settings.log_format, settings.log_level)
+    try:
+        all_ended = _run(settings)
+    except SpecError as error:
+        sys.stderr.write(f"{NAME}: {error}\n")
+        return 2
+    except PushError as error:
+        _LOG.error("%s", error)
+        return 1
+    _LOG.info("stopped")
+    if not all_ended:
+        # A thread that still waits for a server would hold up the end of the process.
+        logging.shutdown()
+        os._exit(0)
+    return 0
+
+
+def _run(settings: Settings) -> bool:
+    """Run until stopped; whether all passes came to their end."""
+    with ExitStack() as closing:
+        client = sign_in(_text(settings.kubeconfig), 2 * settings.workers + 4)
+        closing.callback(client.close)
+        stopping = threading.Event()
+        world = _world(settings, client, stopping, closing)
+        api = KubernetesApi(client)
+        objects = KubernetesObjects(api)
+        objects.check(settings.namespaces)
+        recorder = EventRecorder(api, clock.now, f"{NAME}-{socket.gethostname()}")
+        recorder.start()
+        closing.callback(recorder.close, _EVENTS_GRACE)
+        controller = Controller(_logic(world), Doors(objects, recorder), _limits(settings))
+        return asyncio.run(_operate(settings, client, controller, stopping))
+
+
+def _world(
+    settings: Settings, client: ApiClient, stopping: threading.Event, closing: ExitStack
+) -> World:
+    https = _https(settings)
+    closing.callback(https.close)
+    exchanges = WinRMExchanges(ca_file=_text(settings.ca_file))
+    exchanges.start()
+    closing.callback(exchanges.close)
+    return World(
+        secrets=KubernetesSecrets(client),
+        exchange=exchanges.connect,
+        graph=EntraGraphs(https, clock.now).connect,
+        metadata=HttpMetadata(https),
+        policy=PolicyFile(settings.policy),
+        clock=clock.now,
+        read_only=settings.read_only,
+        unreachable_grace=settings.unreachable_grace_period,
+        stopping=stopping.is_set,
+    )
+
+
+def _https(settings: Settings) -> Https:
+    try:
+        return Https(_text(settings.ca_file))
+    except (ValueError, OSError) as error:
+        message = f"--ca-file {settings.ca_file}: {error}"
+        raise SpecError(message) from error
+
+
+def _logic(world: World) -> Logic:
+    return Logic(
+        reconcile=lambda resource, peers, memory: reconcile(resource, peers, world, memory),
+        progressing=lambda resource: status.progressing(resource, world.clock()),
+    )
+
+
+def _limits(settings: Settings) -> Limits:
+    longest = settings.max_interval
+    return Limits(
+        workers=settings.workers, max_interval=longest.total_seconds() if longest else None
+    )
+
+
+async def _operate(
+    settings: Settings, client: ApiClient, controller: Controller, stopping: threading.Event
+) -> bool:
+    ended = True
+
+    async def stop() -> None:
+        nonlocal ended
+        stopping.set()
+        ended = await controller.stop(_GRACE)
+
+    registry = kopf.OperatorRegistry()
+    register(registry, controller, login=lambda: connection_info(client), stop=stop)
+    _LOG.info("%s %s", NAME, version(NAME), extra={"fields": _described(settings, client)})
+    await kopf.operator(
+        registry=registry,
+        settings=kopf_settings(),
+        clusterwide=not settings.namespaces,
+        namespaces=settings.namespaces,
+    )
+    return ended
+
+
+def _described(settings: Settings, client: ApiClient) -> dict[str, object]:
+    return {
+        "server": client.configuration.host,
+        "namespaces": list(settings.namespaces) or "all",
+        "workers": settings.workers,
+        "read_only": settings.read_only,
+    }
+
+
+def _text(path: object) -> str | None:
+    return None if path is None else str(path)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,106 @@
+"""Why Entra ID does not sign an application in, and what to do about it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+
+from exchange_push_operator.adapters.foreign_text import first_sentence
+from exchange_push_operator.adapters.http import host_of
+from exchange_push_operator.core.errors import PushError, Refused, Unreachable
+from exchange_push_operator.core.ports import GraphAccess
+from exchange_push_operator.core.reasons import Reason
+
+_PASSING = frozenset({"temporarily_unavailable", "server_error"})
+_NUMBER = re.compile(r"AADSTS(\d+):?\s*")
+
+# Microsoft: the numbers "should never be used by the client"; they may change. Here they choose
+# words, and a reason only where OAuth's own `error` is too coarse; unknown ones do no harm.
+_HINTS: Mapping[int, tuple[Reason, str, str]] = {
+    7000215: (
+        Reason.SECRET_INVALID,
+        "the client secret of application {client} is wrong",
+        "put its value, not its id, into the Secret named in {field}",
+    ),
+    7000222: (
+        Reason.SECRET_INVALID,
+        "the client secret of application {client} has expired",
+        "make a new one at the application and put it into the Secret named in {field}",
+    ),
+    700027: (
+        Reason.SECRET_INVALID,
+        "the client certificate is not registered at application {client} or has expired",
+        "register tls.crt of the Secret named in {field} at the application, or renew it",
+    ),
+    700024: (
+        Reason.ACCESS_DENIED,
+        "the signed proof of application {client} is outside its validity",
+        "set the clock of the node",
+    ),
+    700016: (
+        Reason.ACCESS_DENIED,
+        "tenant {tenant} has no application {client}",
+        "check tenant.credentials.clientId and consent to the application in the tenant",
+    ),
+    7000112: (
+        Reason.ACCESS_DENIED,
+        "application {client} is disabled in tenant {tenant}",
+        "enable it",
+    ),
+    53003: (
+        Reason.ACCESS_DENIED,
+        "a Conditional Access policy of tenant {tenant} blocks application {client}",
+        "allow the addresses of this cluster in that policy",
+    ),
+}
+
+
+def credential_field(access: GraphAccess) -> str:
+    """The field of the resource that names the credential's Secret."""
+    kind = "clientSecret" if access.certificate is None else "clientCertificate"
+    return f"tenant.credentials.{kind}"
+
+
+def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
+    """The error of a sign-in: MSAL's result without an access token."""
+    host = host_of(access.authority)
+    error = str(result.get("error") or "no reason given")
+    if error in _PASSING:
+        return Unreachable(f"{host}: Entra ID is out of order for the moment ({error})")
+    number = _number(result)
+    reason, fact, cure = _HINTS.get(number) or _unknown(error, result)
+    hint = f" (AADSTS{number})" if number else ""
+    words = {
+        "client": access.client_id,
+        "tenant": access.tenant_id,
+        "field": credential_field(access),
+    }
+    return Refused(reason, f"{host}: {_fill(fact, words)}{hint}; {_fill(cure, words)}")
+
+
+def _unknown(error: str, result: Mapping[str, Any]) -> tuple[Reason, str, str]:
+    text = _NUMBER.sub("", str(result.get("error_description") or ""), count=1)
+    fact = ": ".join(filter(None, (error, first_sentence(text))))
+    if error == "invalid_client":
+        return (
+            Reason.SECRET_INVALID,
+            fact,
+            "renew the credential of application {client} and the Secret named in {field}",
+        )
+    return Reason.ACCESS_DENIED, fact, "check application {client} in tenant {tenant}"
+
+
+def _number(result: Mapping[str, Any]) -> int:
+    numbers = result.get("error_codes")
+    if isinstance(numbers, list) and numbers and isinstance(numbers[0], int):
+        return numbers[0]
+    found = _NUMBER.match(str(result.get("error_description") or ""))
+    return int(found[1]) if found else 0
+
+
+def _fill(text: str, words: Mapping[str, str]) -> str:
+    # Not str.format: a text of Entra ID may hold braces.
+    for name, word in words.items():
+        text = text.replace("{" + name + "}", word)
+    return text

@@ -1,0 +1,174 @@
+"""Access tokens of one application in one tenant, by MSAL."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from threading import Lock
+from typing import Any
+from urllib.parse import urlsplit
+
+import msal
+import requests
+
+from exchange_push_operator.adapters.entra_refusals import credential_field, refusal
+from exchange_push_operator.adapters.graph_replies import throttled
+from exchange_push_operator.adapters.http import CHECK_GATEWAY, Https, Reply, host_of
+from exchange_push_operator.core.client_certificate import check_client_certificate
+from exchange_push_operator.core.errors import PushError, Refused, Unreachable
+from exchange_push_operator.core.ports import GraphAccess
+from exchange_push_operator.core.reasons import Reason
+
+_TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750's b64token: safe in a header
+
+
+class SignIn:
+    """One application, with one state of its credential. Threads share it; one signs in at a time.
+
+    MSAL's object is made at the first use, because making it asks the network, and is thrown away
+    with every failure: it repeats a refusal from memory for a minute, and a cure would not be seen.
+    """
+
+    def __init__(self, access: GraphAccess, https: Https, now: Callable[[], datetime]) -> None:
+        self._access = access
+        self._https = https
+        self._now = now
+        self._lock = Lock()
+        self._app: Any = None
+        self._expires: datetime | None = None
+        self._token = ""
+
+    @property
+    def version(self) -> str:
+        """The state of the Secrets this was made of."""
+        return self._access.version
+
+    def token(self, *, rejected: str | None = None) -> str:
+        """An access token for Graph, from memory while it lasts; never ``rejected`` again.
+
+        Raises: Refused (SecretInvalid, AccessDenied), Unreachable, Throttled.
+        """
+        with self._lock:
+            app, self._app = self._app, None
+            outdated = self._expires is not None and self._expires <= self._now()
+            if app is None or outdated or rejected == self._token:
+                app = self._new_app()
+            self._token = self._acquire(app)
+            self._app = app
+            return self._token
+
+    def _acquire(self, app: Any) -> str:
+        try:
+            result = app.acquire_token_for_client([f"{self._access.graph}/.default"])
+        except _NoAnswerError as error:
+            raise error.meaning from error
+        token = result.get("access_token")
+        if token is None:
+            raise self._without_secret(refusal(result, self._access))
+        if not _TOKEN.fullmatch(token):
+            message = f"{host_of(self._access.authority)}: the access token is unreadable"
+            raise Unreachable(message)
+        return str(token)
+
+    def _new_app(self) -> Any:
+        access = self._access
+        try:
+            return msal.ConfidentialClientApplication(
+                access.client_id,
+                client_credential=self._credential(),
+                authority=f"{access.authority}/{access.tenant_id}",
+                instance_discovery=False,  # would ask login.microsoftonline.com for every cloud
+                azure_region=msal.ConfidentialClientApplication.DISABLE_MSAL_FORCE_REGION,
+                http_client=_HttpForMsal(self._https, access),
+                app_name="exchange-push-operator",
+            )
+        except _NoAnswerError as error:
+            raise error.meaning from error
+        except (KeyError, ValueError) as error:
+            message = f"{host_of(access.authority)}: its OpenID configuration cannot be used"
+            raise Unreachable(message) from error
+
+    def _credential(self) -> str | dict[str, str]:
+        """MSAL's form of the credential, checked as far as can be without asking anybody."""
+        access = self._access
+        if access.certificate is None or access.private_key is None:
+            secret = access.client_secret.reveal() if access.client_secret else ""
+            if not secret or secret != secret.strip():
+                fact = "the client secret is empty, or begins or ends with white space"
+                field = credential_field(access)
+                raise Refused(
+                    Reason.SECRET_INVALID, f"{fact} (in the Secret named in {field}); store it anew"
+                )
+            return secret
+        key = access.private_key.reveal()
+        self._expires = check_client_certificate(access.certificate, key, self._now())
+        return {"private_key": key, "public_certificate": access.certificate}
+
+    def _without_secret(self, error: PushError) -> PushError:
+        # Entra ID does not repeat secrets; what answers in its place might.
+        secret = self._access.client_secret
+        if secret is not None:
+            error.args = (str(error).replace(secret.reveal(), "***"),)
+        return error
+
+
+class _NoAnswerError(requests.RequestException):
+    """Takes one of our errors through MSAL.
+
+    MSAL lets RequestException pass, and falls back to a token that is still good when it wanted
+    to renew it early.
+    """
+
+    def __init__(self, meaning: PushError) -> None:
+        super().__init__(str(meaning))
+        self.meaning = meaning
+
+
+class _HttpForMsal:
+    """The HTTP client that MSAL calls; it hands MSAL only answers that MSAL understands."""
+
+    def __init__(self, https: Https, access: GraphAccess) -> None:
+        self._https = https
+        self._access = access
+
+    def get(self, url: str, **parts: Any) -> Reply:
+        """Fetch the OpenID configuration."""
+        reply = self._call("GET", url, parts)
+        if reply.status_code >= 400:  # noqa: PLR2004 - HTTP's class of client errors
+            host, tenant = host_of(url), self._access.tenant_id
+            message = f"{host}: there is no tenant {tenant}; check tenant.tenantId and tenant.cloud"
+            raise _NoAnswerError(Refused(Reason.ACCESS_DENIED, message))
+        return reply
+
+    def post(self, url: str, **parts: Any) -> Reply:
+        """Ask for a token. The credential goes to the authority itself, nowhere else."""
+        if urlsplit(url)[:2] != urlsplit(self._access.authority)[:2]:
+            host = host_of(self._access.authority)
+            message = f"{host}: wants the credential sent to another host, which was not done"
+            raise _NoAnswerError(Refused(Reason.ACCESS_DENIED, message))
+        return self._call("POST", url, parts)
+
+    def close(self) -> None:
+        """The connections belong to others."""
+
+    def _call(self, method: str, url: str, parts: Mapping[str, Any]) -> Reply:
+        try:
+            reply = self._https.call(method, url, **parts)
+        except PushError as error:
+            raise _NoAnswerError(error) from error
+        trouble = _trouble(reply, host_of(url))
+        if trouble:
+            raise _NoAnswerError(trouble)
+        return reply
+
+
+def _trouble(reply: Reply, host: str) -> PushError | None:
+    patience = throttled(reply, host)
+    if patience:
+        return patience
+    if reply.status_code >= 500:  # noqa: PLR2004 - HTTP's class of server errors
+        return Unreachable(f"{host}: HTTP {reply.status_code}; the service has trouble")
+    if reply.json_object() is None:
+        return Unreachable(f"{host}: HTTP {reply.status_code} without JSON; {CHECK_GATEWAY}")
+    return None

@@ -1,0 +1,64 @@
+"""What it means when the host script cannot open its Exchange session."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused, Unreachable
+from exchange_push_operator.core.ports import Answer
+from exchange_push_operator.core.reasons import Reason
+
+log = logging.getLogger("exchange_push_operator.exchange")
+
+_DENIED = frozenset({"PermissionDenied", "AuthenticationError", "SecurityError"})
+
+
+def raise_for_session(
+    server: str,
+    username: str,
+    batch: Sequence[Cmdlet],
+    answers: Sequence[Answer],
+    *,
+    changes: bool,
+) -> None:
+    """Raise where there was no Exchange session.
+
+    A change that follows one that was made keeps its CmdletFailed: something was changed.
+
+    Raises: Refused (SecondHopFailed), Unreachable.
+    """
+    for number, answer in enumerate(answers):
+        if answer.error is not None and answer.error.where == "session":
+            log.info("%s: no Exchange session: %s", server, answer.error)
+            if not changes or number == 0:
+                raise _explain(server, username, answer.error, _local(batch, answers))
+
+
+def _explain(server: str, username: str, error: CmdletFailed, about: str) -> PushError:
+    where = f"http://{server}/PowerShell/"
+    if error.identifier == "AccessDenied" or error.category in _DENIED:
+        # The host signs in there by itself: a network logon has no credential to pass on, and
+        # the virtual directory of Exchange takes nothing but Kerberos.
+        return Refused(
+            Reason.SECOND_HOP_FAILED,
+            f"{server} signs {username} in, but its Exchange session {where} turns the account "
+            "down: let it use remote PowerShell (Set-User -RemotePowerShellEnabled $true), give it "
+            "a management role, and check Kerberos there (klist get http/" + server + ")",
+        )
+    if about:
+        return Unreachable(f"{server}: {about}")
+    return Unreachable(
+        f"{server}: {where} opens no session; check IIS and Exchange's services there"
+    )
+
+
+def _local(batch: Sequence[Cmdlet], answers: Sequence[Answer]) -> str:
+    for command, answer in zip(batch, answers, strict=False):
+        if command.name == "Get-LocalExchangeServer" and answer.rows:
+            if answer.rows[0].get("SetupRunning"):
+                return "Exchange Setup is running there"
+            if answer.rows[0].get("Version") is None:
+                return "Exchange is not installed there; check spec.exchange.servers"
+    return ""

@@ -1,0 +1,177 @@
+"""The port ``Exchange`` over WinRM: one process for each server and account, for a pass."""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import secrets
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from typing import TypeAlias
+
+from exchange_push_operator.adapters.exchange_session import raise_for_session
+from exchange_push_operator.adapters.powershell_host import check
+from exchange_push_operator.adapters.winrm_server import Server, Surroundings
+from exchange_push_operator.adapters.winrm_sign_in import SignIn
+from exchange_push_operator.adapters.winrm_transport import Authorities, WireFactory, open_wire
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
+
+_IDLE = 60.0  # seconds after which no PowerShell of ours stands on a server any longer
+_ROUND = 15.0  # seconds between two looks for idle ones
+_FORGET = 3600.0  # seconds after which a credential that nobody uses is forgotten
+
+_Key: TypeAlias = tuple[str | int, ...]
+
+
+class WinRMExchanges:
+    """All servers that are spoken with, for any number of threads.
+
+    Calls to one server with one account wait for one another; different servers do not.
+    ``protocol_factory`` makes the connection; tests give a scripted one.
+    """
+
+    def __init__(
+        self,
+        ca_file: str | None = None,
+        *,
+        protocol_factory: WireFactory = open_wire,
+        clock: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], object] | None = None,
+    ) -> None:
+        """Take the operator's CA file; it serves resources that name no CA of their own."""
+        self._authorities = Authorities(ca_file)
+        self._open_wire = protocol_factory
+        self._clock = clock
+        self._stopping = threading.Event()
+        self._pause = pause or self._stopping.wait
+        self._lock = threading.Lock()
+        self._servers: dict[_Key, Server] = {}
+        self._sign_ins: dict[_Key, SignIn] = {}
+        self._counters = {"starts": 0, "resets": 0, "resends": 0, "requests": 0, "calls": 0}
+        self._salt = secrets.token_bytes(32)
+
+    @property
+    def counters(self) -> Mapping[str, int]:
+        """Processes started, connections reset, requests sent again, WinRM requests, calls."""
+        with self._lock:
+            return dict(self._counters)
+
+    def connect(self, access: ExchangeAccess) -> Exchange:
+        """The servers as this account sees them. Nothing is sent yet."""
+        return _Account(self, access)
+
+    def start(self) -> None:
+        """Begin to close what is idle."""
+        threading.Thread(target=self._keep_house, name="exchange-idle", daemon=True).start()
+
+    def run(
+        self, name: str, access: ExchangeAccess, batch: Sequence[Cmdlet], *, changes: bool
+    ) -> tuple[Answer, ...]:
+        """Run cmdlets on a server. Raises what the port raises."""
+        while not self._stopping.is_set():
+            server = self._server(name, access)
+            with server.lock:
+                if not server.retired:
+                    self._count("calls")
+                    return server.call(batch, changes=changes)
+        message = f"{name}: not asked, the operator is stopping"
+        raise Unreachable(message)
+
+    def close_idle(self, now: float) -> None:
+        """End the processes that nobody has used for a minute."""
+        with self._lock:
+            servers = tuple(self._servers.items())
+            for key in [k for k, one in self._sign_ins.items() if now - one.used > _FORGET]:
+                del self._sign_ins[key]
+        for key, server in servers:
+            if now - server.used >= _IDLE and server.lock.acquire(blocking=False):
+                try:
+                    self._retire(key, server, now)
+                finally:
+                    server.lock.release()
+
+    def close(self, timeout: float = 10.0) -> None:
+        """End every process, all at once; what is not done in time is left to IdleTimeout."""
+        self._stopping.set()
+        with self._lock:
+            servers = tuple(self._servers.values())
+            self._servers.clear()
+        deadline = time.monotonic() + timeout
+        closers = [
+            threading.Thread(target=_close, args=(server, timeout), daemon=True)
+            for server in servers
+        ]
+        for closer in closers:
+            closer.start()
+        for closer in closers:
+            closer.join(max(0.0, deadline - time.monotonic()))
+        self._authorities.close()
+
+    def _keep_house(self) -> None:
+        while not self._stopping.wait(_ROUND):
+            self.close_idle(self._clock())
+
+    def _retire(self, key: _Key, server: Server, now: float) -> None:
+        if now - server.used < _IDLE:
+            return  # used between the look and the lock
+        with self._lock:
+            self._servers.pop(key, None)
+        server.retire()
+
+    def _server(self, name: str, access: ExchangeAccess) -> Server:
+        credential = self._credential(access)
+        key = (name, access.scheme, access.port, access.ca_pem or "", *credential)
+        ca_path = self._authorities.path(access.ca_pem)
+        with self._lock:
+            if key not in self._servers:
+                sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
+                wire = partial(self._open_wire, name, access, ca_path)
+                around = Surroundings(wire, self._count, self._clock, self._wait)
+                self._servers[key] = Server(name, access, sign_in, around)
+            return self._servers[key]
+
+    def _credential(self, access: ExchangeAccess) -> _Key:
+        # The password takes part, so that nobody is ever served by a process that another
+        # password has opened; salted, so that it cannot be guessed from a dump of the memory.
+        password = hmac.new(self._salt, access.password.reveal().encode(), hashlib.sha256)
+        return (access.transport, access.username, access.version, password.hexdigest())
+
+    def _count(self, name: str) -> None:
+        with self._lock:
+            self._counters[name] += 1
+
+    def _wait(self, seconds: float) -> None:
+        self._pause(seconds)
+
+
+class _Account:
+    """Fills the port for one account."""
+
+    def __init__(self, pool: WinRMExchanges, access: ExchangeAccess) -> None:
+        self._pool = pool
+        self._access = access
+
+    def run(
+        self, server: str, batch: Sequence[Cmdlet], *, changes: bool = False
+    ) -> tuple[Answer, ...]:
+        """As the port says. Raises NotAllowed for what allowlist.json does not have, and
+        Throttled where WinRM's quota is used up."""
+        for command in batch:
+            check(command, changes=changes)
+        if not batch:
+            return ()
+        answers = self._pool.run(server, self._access, batch, changes=changes)
+        raise_for_session(server, self._access.username, batch, answers, changes=changes)
+        return answers
+
+
+def _close(server: Server, timeout: float) -> None:
+    if server.lock.acquire(timeout=timeout):
+        try:
+            server.retire()
+        finally:
+            server.lock.release()

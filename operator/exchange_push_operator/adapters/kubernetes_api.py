@@ -1,0 +1,151 @@
+"""The Kubernetes API: how to sign in, and JSON in, JSON out.
+
+The generated classes of the official client check and convert every field of every answer; with
+thousands of resources that is most of what the operator would do. Its configuration, credentials
+and connections are used, its models are not.
+"""
+
+from __future__ import annotations
+
+import json
+from http import HTTPStatus
+from typing import Any
+
+import kopf
+from kubernetes.client import ApiClient, ApiException, Configuration
+from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from urllib3.exceptions import HTTPError
+from yaml import YAMLError
+
+from exchange_push_operator.core.cluster import Conflict
+from exchange_push_operator.core.errors import (
+    PushError,
+    Refused,
+    SpecError,
+    Throttled,
+    Unreachable,
+)
+from exchange_push_operator.core.reasons import Reason
+
+_TIMEOUTS = (3.0, 15.0)  # seconds: to connect, and to wait for the answer
+
+
+class Invalid(PushError):
+    """The API server understood and turned it down (HTTP 400, 405, 422 ...)."""
+
+
+def sign_in(kubeconfig: str | None, connections: int) -> ApiClient:
+    """A client for the cluster that the Pod runs in, or for a kubeconfig's current context.
+
+    ``connections`` is how many requests may be under way at once.
+
+    Raises:
+        SpecError: there is no service account and no kubeconfig, or it cannot be read.
+    """
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = connections
+    if kubeconfig is None:
+        _load_service_account(configuration)
+    else:
+        _load_file(kubeconfig, configuration)
+    return ApiClient(configuration)
+
+
+def connection_info(client: ApiClient) -> kopf.ConnectionInfo:
+    """The same sign-in for kopf, with the service account's token as it is now."""
+    configuration = client.configuration
+    header = configuration.get_api_key_with_prefix("BearerToken") or ""
+    scheme, _, token = header.rpartition(" ")
+    return kopf.ConnectionInfo(
+        server=configuration.host,
+        ca_path=configuration.ssl_ca_cert,
+        insecure=not configuration.verify_ssl,
+        username=configuration.username or None,
+        password=configuration.password or None,
+        scheme=scheme.strip().capitalize() or None,
+        token=token or None,
+        certificate_path=configuration.cert_file,
+        private_key_path=configuration.key_file,
+    )
+
+
+class KubernetesApi:
+    """Calls of the API server."""
+
+    def __init__(self, client: ApiClient) -> None:
+        """Use the client's credentials and connections. Safe in threads."""
+        self._client = client
+
+    def call(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> Any:
+        """The body of the answer; None for HTTP 404.
+
+        Raises:
+            Conflict: HTTP 409.
+            Refused: HTTP 401 or 403 (AccessDenied).
+            Throttled: HTTP 429.
+            Invalid: another 4xx.
+            Unreachable: no answer, or a 5xx.
+        """
+        headers = {"Accept": "application/json", "Content-Type": content_type}
+        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
+        url = self._client.configuration.host + path
+        try:
+            response = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUTS)
+            content = response.read()
+        except (ApiException, HTTPError, OSError) as error:
+            message = f"the API server does not answer {method} {path}: {_cause(error)}"
+            raise Unreachable(message) from error
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            return _refusal(response, content, f"{method} {path}")
+        return json.loads(content)
+
+
+def _load_service_account(configuration: Configuration) -> None:
+    try:
+        load_incluster_config(client_configuration=configuration)
+    except ConfigException as error:
+        message = "not in a Pod with a service account: say with --kubeconfig which cluster to use"
+        raise SpecError(message) from error
+
+
+def _load_file(path: str, configuration: Configuration) -> None:
+    try:
+        load_kube_config(path, client_configuration=configuration, persist_config=False)
+    except (ConfigException, OSError, YAMLError, ValueError, TypeError) as error:
+        message = f"--kubeconfig {path} cannot be used: {_cause(error)}"
+        raise SpecError(message) from error
+
+
+def _refusal(response: Any, content: bytes, call: str) -> None:
+    """Raise what an error answer means; nothing for 404."""
+    text = f"{call}: {_message(content) or response.reason}"
+    match response.status:
+        case HTTPStatus.NOT_FOUND:
+            return
+        case HTTPStatus.CONFLICT:
+            raise Conflict(text)
+        case HTTPStatus.UNAUTHORIZED | HTTPStatus.FORBIDDEN:
+            raise Refused(Reason.ACCESS_DENIED, f"the API server refuses {text}")
+        case HTTPStatus.TOO_MANY_REQUESTS:
+            pause = response.getheader("Retry-After") or ""
+            raise Throttled(text, float(pause) if pause.isdecimal() else None)
+        case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+            raise Unreachable(text)
+        case _:
+            raise Invalid(text)
+
+
+def _message(content: bytes) -> str:
+    try:
+        status = json.loads(content)
+    except ValueError:
+        return ""
+    return str(status.get("message") or "") if isinstance(status, dict) else ""
+
+
+def _cause(error: BaseException) -> str:
+    """One line of what a library says."""
+    reason = getattr(error, "reason", None) or error
+    return " ".join(str(reason).split()) or type(error).__name__

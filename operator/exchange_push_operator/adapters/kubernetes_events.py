@@ -1,0 +1,179 @@
+"""The port Recorder: Kubernetes events (events.k8s.io/v1) that are counted and rationed.
+
+kopf's own recorder makes a new object of every call and needs a kopf context. As in client-go,
+equal events of one object are one series, and an object has a budget: 25 at once, then one in
+five minutes.
+"""
+
+from __future__ import annotations
+
+import logging
+import queue
+import threading
+import uuid
+from collections import OrderedDict
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any, Generic, TypeAlias, TypeVar
+
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.config import GROUP
+from exchange_push_operator.core.errors import PushError
+from exchange_push_operator.core.events import Event
+
+_LOG = logging.getLogger(__name__)
+
+CONTROLLER = f"{GROUP}/operator"
+BURST = 25
+REFILL = timedelta(minutes=5)
+SERIES_WINDOW = timedelta(minutes=6)  # as client-go's finishTime
+
+_REMEMBERED = 4096  # objects and series; the ones unused for longest are forgotten
+_WAITING = 1000
+_LONGEST_NOTE = 1024  # bytes; a rule of the events API
+_LONGEST_NAME = 200
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Equal events of one object: the event's name, how often it happened, when last."""
+
+    name: str
+    count: int
+    last: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Budget:
+    """How many events an object may still have."""
+
+    tokens: float
+    at: datetime
+
+    def spend(self, now: datetime) -> Budget | None:
+        """One event less; None where none is left."""
+        tokens = min(float(BURST), self.tokens + (now - self.at) / REFILL)
+        return Budget(tokens - 1, now) if tokens >= 1 else None
+
+
+class _Recent(OrderedDict[K, V], Generic[K, V]):
+    """A dict that keeps what was set last."""
+
+    def __setitem__(self, key: K, value: V) -> None:
+        super().__setitem__(key, value)
+        self.move_to_end(key)
+        if len(self) > _REMEMBERED:
+            self.popitem(last=False)
+
+
+_Item: TypeAlias = tuple[Resource, Event] | None
+
+
+class EventRecorder:
+    """Fills the port ``Recorder``: writes in a thread of its own, and never holds up a pass."""
+
+    def __init__(self, api: KubernetesApi, now: Callable[[], datetime], instance: str) -> None:
+        """``instance`` names this process, for people who look at an event."""
+        self._api, self._now, self._instance = api, now, instance[:128]
+        self._waiting: queue.Queue[_Item] = queue.Queue(_WAITING)
+        self._budgets: _Recent[str, Budget] = _Recent()
+        self._series: _Recent[tuple[str, Event], Series] = _Recent()
+        self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+
+    def start(self) -> None:
+        """Start writing."""
+        self._thread.start()
+
+    def close(self, timeout: float) -> None:
+        """Write what waits, for at most ``timeout`` seconds, and end."""
+        try:
+            self._waiting.put_nowait(None)
+        except queue.Full:
+            return
+        self._thread.join(timeout)
+
+    def record(self, resource: Resource, events: Sequence[Event]) -> None:
+        """Tell what happened to a resource. Returns at once and never raises."""
+        for event in events:
+            try:
+                self._waiting.put_nowait((resource, event))
+            except queue.Full:
+                _LOG.warning("too many events are waiting; dropped one: %s", event.reason)
+
+    def _run(self) -> None:
+        while (item := self._waiting.get()) is not None:
+            resource, event = item
+            try:
+                self._write(resource, event)
+            except PushError as error:
+                _LOG.warning("an event was dropped (%s): %s", event.reason, error)
+
+    def _write(self, resource: Resource, event: Event) -> None:
+        now, uid = self._now(), resource["metadata"]["uid"]
+        left = self._budgets.get(uid, Budget(BURST, now)).spend(now)
+        if left is None:
+            _LOG.debug("an event was dropped (%s): the object has had too many", event.reason)
+            return
+        self._budgets[uid] = left
+        series = self._series.get((uid, event))
+        if series is None or now - series.last > SERIES_WINDOW:
+            series = self._create(resource, event, now)
+        else:
+            series = self._count(resource, series, now) or self._create(resource, event, now)
+        self._series[uid, event] = series
+
+    def _create(self, resource: Resource, event: Event, now: datetime) -> Series:
+        metadata = resource["metadata"]
+        stem = metadata["name"][:_LONGEST_NAME].rstrip("-.")
+        name = f"{stem}.{uuid.uuid4().hex[:16]}"
+        body = {
+            "apiVersion": "events.k8s.io/v1",
+            "kind": "Event",
+            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "eventTime": _micro_time(now),
+            "type": event.type,
+            "reason": event.reason,
+            "action": "Reconcile",
+            "note": _cut(event.message),
+            "regarding": _reference(resource),
+            "reportingController": CONTROLLER,
+            "reportingInstance": self._instance,
+        }
+        self._api.call("POST", _path(metadata["namespace"]), body)
+        return Series(name, 1, now)
+
+    def _count(self, resource: Resource, series: Series, now: datetime) -> Series | None:
+        """Count a repetition; None where the event has expired meanwhile."""
+        count = series.count + 1
+        patch = {"series": {"count": count, "lastObservedTime": _micro_time(now)}}
+        path = f"{_path(resource['metadata']['namespace'])}/{series.name}"
+        if self._api.call("PATCH", path, patch, "application/merge-patch+json") is None:
+            return None
+        return Series(series.name, count, now)
+
+
+def _reference(resource: Resource) -> dict[str, Any]:
+    metadata = resource["metadata"]
+    names = ("namespace", "name", "uid", "resourceVersion")
+    return {
+        "apiVersion": resource["apiVersion"],
+        "kind": resource["kind"],
+        **{name: metadata[name] for name in names},
+    }
+
+
+def _path(namespace: str) -> str:
+    return f"/apis/events.k8s.io/v1/namespaces/{namespace}/events"
+
+
+def _micro_time(moment: datetime) -> str:
+    return moment.strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def _cut(text: str) -> str:
+    return text.encode()[:_LONGEST_NOTE].decode(errors="ignore")

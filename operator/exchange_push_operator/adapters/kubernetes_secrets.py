@@ -1,0 +1,71 @@
+"""The Secrets port: Secrets by name, from the Kubernetes API."""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from kubernetes.client import ApiClient, ApiException, CoreV1Api
+from urllib3.exceptions import HTTPError
+
+from exchange_push_operator.core.errors import PushError, Refused, Unreachable
+from exchange_push_operator.core.reasons import Reason
+
+_TIMEOUTS = (3.0, 10.0)  # seconds: to connect, and to wait for the answer
+
+
+class KubernetesSecrets:
+    """Fills the port ``Secrets``."""
+
+    def __init__(self, client: ApiClient) -> None:
+        self._api = CoreV1Api(client)
+
+    def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
+        """The decoded entries of a Secret and its resourceVersion.
+
+        Raises:
+            Refused: SecretNotFound; AccessDenied where RBAC does not let the operator read it.
+            Unreachable: no answer, or none that can be used.
+        """
+        secret = f"{namespace}/{name}"
+        try:
+            # The bare response: the client has no part in decoding, so nothing it may log or
+            # quote in an error holds the entries. Its annotations know only the decoded one.
+            response: Any = self._api.read_namespaced_secret(
+                name, namespace, _preload_content=False, _request_timeout=_TIMEOUTS
+            )
+            body = response.data
+        except ApiException as error:
+            raise _translated(error, secret) from error
+        except HTTPError as error:
+            message = f"Secret {secret}: the API server does not answer"
+            raise Unreachable(message) from error
+        return _entries(body, secret)
+
+
+def _entries(body: bytes, secret: str) -> tuple[dict[str, bytes], str]:
+    try:
+        document: dict[str, Any] = json.loads(body)
+        entries = {
+            key: base64.b64decode(text) for key, text in (document.get("data") or {}).items()
+        }
+        return entries, str(document["metadata"]["resourceVersion"])
+    except (ValueError, TypeError, KeyError, AttributeError):
+        # Not chained: the decoder's error holds the text it was given.
+        message = f"Secret {secret}: the API server's answer cannot be read"
+        raise Unreachable(message) from None
+
+
+def _translated(error: ApiException, secret: str) -> PushError:
+    match error.status:
+        case 404:
+            cure = "create it, or correct its name in spec"
+            return Refused(Reason.SECRET_NOT_FOUND, f"Secret {secret} does not exist; {cure}")
+        case 403:
+            cure = "grant the operator's service account get on it (chart: RBAC for this namespace)"
+            return Refused(Reason.ACCESS_DENIED, f"Secret {secret} may not be read; {cure}")
+        case _:
+            text = f"the API server answers HTTP {error.status}"
+            return Unreachable(f"Secret {secret}: {text}")

@@ -1,0 +1,279 @@
+"""One server: its process is kept warm, and replaced on any doubt. The table of recoveries.
+
+=========================================  ====================================================
+seen                                       done
+=========================================  ====================================================
+connection idle for 90 s, HTTP 400         a new connection to the same process (winrm_session)
+busy Send (170, 1460, operation timeout)   the same Send again, up to five times (winrm_session)
+connection cut, answer lost                new connection, same request with the same id: the
+                                           host answers from its cache and runs nothing twice
+process, shell or Exchange session gone    looks: a new process, once
+answer overdue, cmdlet stuck, 401, quota   the process is dropped, nothing is tried again
+=========================================  ====================================================
+
+A change that was sent and has no answer is ``OutcomeUnknown`` in every case.
+"""
+
+from __future__ import annotations
+
+import logging
+import threading
+import uuid
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from requests.exceptions import RequestException
+from winrm.exceptions import InvalidCredentialsError
+
+from exchange_push_operator.adapters.powershell_host import (
+    Message,
+    answers,
+    bootstrap,
+    encode_login,
+    encode_run,
+    patience,
+)
+from exchange_push_operator.adapters.winrm_session import Session
+from exchange_push_operator.adapters.winrm_sign_in import SignIn
+from exchange_push_operator.adapters.winrm_transport import Wire
+from exchange_push_operator.adapters.winrm_trouble import (
+    TROUBLE,
+    Gone,
+    Place,
+    can_resend,
+    can_restart,
+    explain,
+    was_not_sent,
+)
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.errors import (
+    OutcomeUnknown,
+    PushError,
+    Refused,
+    SpecError,
+    Unreachable,
+)
+from exchange_push_operator.core.ports import Answer, ExchangeAccess
+
+log = logging.getLogger("exchange_push_operator.exchange")
+
+_START = 90.0  # seconds from the first Send to the ready line, on a loaded server
+_RESEND_AFTER = (0.5, 1.0, 2.0, 4.0)  # seconds before the same request is sent once more
+_LARGEST_AGE = 3600.0
+_MOST_REQUESTS = 200  # of one process: bounds what it may grow to
+_NETBIOS = 15  # characters of a computer's name that MachineName has
+# .NET's names for a broken Exchange session, seen while a cmdlet was running.
+_BROKEN = frozenset(
+    {"PSRemotingTransportException", "PSRemotingDataStructureException"}
+    | {"InvalidRunspaceStateException"}
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What every server needs from the pool."""
+
+    open_wire: Callable[[], Wire]
+    count: Callable[[str], None]
+    clock: Callable[[], float]
+    pause: Callable[[float], None]
+
+
+@dataclass(slots=True)
+class _Request:
+    batch: Sequence[Cmdlet]
+    changes: bool
+    identifier: str
+    line: bytes
+    sent: bool = False
+
+    @property
+    def is_open(self) -> bool:
+        """Whether it may have changed something."""
+        return self.changes and self.sent
+
+
+class Server:
+    """A server as one account sees it. Its caller holds ``lock`` around every call."""
+
+    def __init__(
+        self, name: str, access: ExchangeAccess, sign_in: SignIn, surroundings: Surroundings
+    ) -> None:
+        """Nothing is sent yet."""
+        self.lock = threading.Lock()
+        self.retired = False
+        self.used = surroundings.clock()
+        self._place = Place(name, access.scheme, access.port, access.username)
+        self._access = access
+        self._sign_in = sign_in
+        self._around = surroundings
+        self._session: Session | None = None
+        self._started = 0.0
+        self._requests = 0
+
+    def call(self, batch: Sequence[Cmdlet], *, changes: bool) -> tuple[Answer, ...]:
+        """Run cmdlets. Raises what the port ``Exchange`` raises."""
+        identifier = uuid.uuid4().hex
+        request = _Request(
+            batch, changes, identifier, encode_run(identifier, batch, stop_on_error=changes)
+        )
+        if self._is_worn():
+            self._end()
+        try:
+            return self._call(request)
+        except TROUBLE as error:
+            raise self._give_up(error, request) from error
+        except PushError:
+            self._drop()
+            raise
+        finally:
+            self.used = self._around.clock()
+
+    def retire(self) -> None:
+        """End the process; this object is not used again."""
+        self.retired = True
+        self._end()
+
+    def _call(self, request: _Request) -> tuple[Answer, ...]:
+        try:
+            return self._attempt(request)
+        except TROUBLE as error:
+            if request.is_open or not can_restart(error):
+                raise
+            log.info("%s: %s; starting a new process", self._place.server, error)
+            self._drop()
+        return self._attempt(request)
+
+    def _attempt(self, request: _Request) -> tuple[Answer, ...]:
+        session, is_sent = self._session, False
+        if session is None:
+            session, is_sent = self._start(request), not request.changes
+        self._requests += 1
+        deadline = self._around.clock() + patience(request.batch)
+        pauses = iter(_RESEND_AFTER)
+        while True:
+            try:
+                if not is_sent:
+                    self._send(session, request)
+                message = session.receive(
+                    lambda message: message.get("id") == request.identifier, deadline
+                )
+                return self._read(message, session, request)
+            except TROUBLE as error:
+                pause = next(pauses, None)
+                if pause is None or not can_resend(error) or self._around.clock() >= deadline:
+                    raise
+                log.debug("%s: %s; sending again", self._place.server, type(error).__name__)
+            session.reset()
+            self._around.count("resends")
+            self._around.pause(pause)
+            is_sent = False
+
+    def _send(self, session: Session, request: _Request) -> None:
+        before, request.sent = request.sent, True
+        try:
+            session.send(request.line)
+        except TROUBLE as error:
+            request.sent = before or not was_not_sent(error)
+            raise
+
+    def _start(self, request: _Request) -> Session:
+        around = self._around
+        session = Session(around.open_wire(), around.count, around.clock, around.pause)
+        self._session, self._started, self._requests = session, around.clock(), 0
+        around.count("starts")
+        with self._sign_in.attempt(self._place.server):
+            session.create()
+        session.start(bootstrap().command_line)
+        try:
+            self._greet(session, request)
+        except TROUBLE as error:
+            if can_resend(error):
+                raise Gone(ready=False) from error
+            raise
+        return session
+
+    def _greet(self, session: Session, request: _Request) -> None:
+        access = self._access
+        lines = bootstrap().first_line + encode_login(
+            uuid.uuid4().hex, self._place.server, access.username, access.password
+        )
+        # Looks ride along. A change waits until the host is known to be the right one, so that a
+        # start that fails is never a change whose outcome is unknown.
+        session.send(lines if request.changes else lines + request.line)
+        ready = session.receive(lambda message: "ready" in message, self._around.clock() + _START)
+        self._inspect(ready)
+        session.boot = str(ready["ready"])
+        log.info(
+            "%s: host started, PowerShell %s, process %s",
+            self._place.server,
+            ready.get("ps"),
+            ready.get("pid"),
+        )
+
+    def _inspect(self, ready: Message) -> None:
+        server = self._place.server
+        if ready.get("version") != bootstrap().sha256:
+            raise Gone(text="the host script there is another one")
+        if ready.get("bits") != 64:  # noqa: PLR2004 - Exchange's registry keys are 64-bit
+            message = f"{server}: WinRM starts a 32-bit PowerShell; run the 64-bit WinRM service"
+            raise Unreachable(message)
+        host = str(ready.get("host", ""))
+        if host.casefold() != server.split(".")[0][:_NETBIOS].casefold():
+            message = (
+                f"{server} is answered by the computer {host}: "
+                "name every server by its own FQDN in spec.exchange.servers"
+            )
+            raise SpecError(message)
+
+    def _read(self, message: Message, session: Session, request: _Request) -> tuple[Answer, ...]:
+        if message.get("boot") != session.boot or "fatal" in message:
+            raise Gone(text=f"the host does not answer as it should ({message.get('fatal')})")
+        try:
+            found = answers(message)
+        except (KeyError, TypeError, AttributeError) as error:
+            raise Gone(text="the host's answer has another form") from error
+        if message.get("stuck"):
+            raise self._stuck(request, found)
+        if any(
+            one.error and one.error.kind in _BROKEN and one.error.where == "cmdlet" for one in found
+        ):
+            raise Gone(text="the Exchange session broke")
+        if len(found) != len(request.batch) and not request.changes:
+            raise Gone(text="the host's answer is not complete")
+        return found
+
+    def _stuck(self, request: _Request, found: tuple[Answer, ...]) -> PushError:
+        name = request.batch[max(0, len(found) - 1)].name
+        if request.changes:
+            return OutcomeUnknown(f"{self._place.server}: {name} did not end in time")
+        return Unreachable(f"{self._place.server}: {name} does not end; check the server's load")
+
+    def _give_up(self, error: BaseException, request: _Request) -> PushError:
+        log.info("%s: %s", self._place.server, error)
+        explained = explain(error, self._place)
+        if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
+            self._sign_in.refused(self._place.server, explained)
+        # Where nobody answers, or nobody knows us, a Delete would only wait, or count as a bad try.
+        self._drop(silently=isinstance(error, InvalidCredentialsError | RequestException))
+        if request.is_open:
+            names = ", ".join(command.name for command in request.batch)
+            return OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
+        return explained
+
+    def _is_worn(self) -> bool:
+        age = self._around.clock() - self._started
+        return age > _LARGEST_AGE or self._requests >= _MOST_REQUESTS
+
+    def _drop(self, *, silently: bool = False) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            if silently:
+                session.abandon()
+            else:
+                session.delete()
+
+    def _end(self) -> None:
+        session, self._session = self._session, None
+        if session is not None:
+            session.end()

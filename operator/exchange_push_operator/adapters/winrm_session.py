@@ -1,0 +1,176 @@
+"""One shell with one host process on one server. Repairs its connection; knows no second try."""
+
+from __future__ import annotations
+
+import logging
+from collections import deque
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+
+from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError
+
+from exchange_push_operator.adapters.powershell_host import HASH_MISMATCH, Message, decode
+from exchange_push_operator.adapters.winrm_transport import Wire
+from exchange_push_operator.adapters.winrm_trouble import (
+    EXIT_HASH,
+    HTTP_STALE,
+    TROUBLE,
+    Gone,
+    Overdue,
+    is_busy,
+)
+
+log = logging.getLogger("exchange_push_operator.exchange")
+
+# http.sys closes a connection after two idle minutes; the encrypted message that follows is
+# answered 400, and so is every later one (knowledge of evil-winrm-py #3 and pywinrm #377).
+_STALE = 90.0
+_CHUNK = 96 * 1024  # fits MaxEnvelopeSizekb 150 of WinRM 2.0 after base64
+_BUSY_TRIES = 5
+_CODEPAGE = 65001
+# An operator that is killed leaves the shell behind; this is when Windows removes it.
+_IDLE_TIMEOUT = "PT1800S"
+
+
+class Session:
+    """The WinRS calls of one process. One thread at a time: pywinrm's encryption counts messages."""
+
+    def __init__(
+        self,
+        wire: Wire,
+        count: Callable[[str], None],
+        clock: Callable[[], float],
+        pause: Callable[[float], None],
+    ) -> None:
+        """Nothing is sent yet."""
+        self._wire = wire
+        self._tally = count
+        self._clock = clock
+        self._pause = pause
+        self._used = clock()
+        self._shell = ""
+        self._command = ""
+        self._unread = b""
+        self._messages: deque[Message] = deque()
+        self._ended: Gone | None = None
+        self.boot = ""
+
+    def create(self) -> None:
+        """Sign in and create the shell."""
+        # The shell and not more: a resource that is turned down costs the server no process.
+        self._shell = self._post(
+            self._wire.open_shell, codepage=_CODEPAGE, idle_timeout=_IDLE_TIMEOUT
+        )
+
+    def start(self, command_line: str) -> None:
+        """Start the process."""
+        self._command = self._post(
+            self._wire.run_command, self._shell, command_line, console_mode_stdin=False
+        )
+
+    def send(self, text: bytes) -> None:
+        """Send to the process's standard input, in pieces that fit."""
+        for start in range(0, len(text), _CHUNK):
+            self._send(
+                text[start : start + _CHUNK], tries=_BUSY_TRIES if len(text) <= _CHUNK else 1
+            )
+
+    def receive(self, wanted: Callable[[Message], bool], deadline: float) -> Message:
+        """Read lines until a wanted one comes.
+
+        Raises: Gone, Overdue, and whatever pywinrm raises.
+        """
+        while True:
+            while self._messages:
+                message = self._messages.popleft()
+                if wanted(message):
+                    return message
+            if self._clock() >= deadline:
+                raise Overdue
+            # None within the operation timeout only says: it still runs.
+            with suppress(WinRMOperationTimeoutError):
+                self._read()
+                self._split()
+
+    def reset(self) -> None:
+        """Forget the connection, not the process: shell and command ids outlive it."""
+        self._tally("resets")
+        self._wire.transport.close_session()
+        self._used = self._clock()
+
+    def end(self) -> None:
+        """End the process as it wishes: it closes its Exchange session when its input ends."""
+        if self._command:
+            with suppress(*TROUBLE):
+                self._post(self._wire.send_command_input, self._shell, self._command, b"", end=True)
+                self._post(self._wire.get_command_output_raw, self._shell, self._command)
+        self.delete()
+
+    def delete(self) -> None:
+        """Delete the shell, which ends the process; best effort, IdleTimeout does it otherwise."""
+        if self._shell:
+            with suppress(*TROUBLE):
+                self._post(self._wire.close_shell, self._shell)
+        self.abandon()
+
+    def abandon(self) -> None:
+        """Close the connection without a further word."""
+        self._shell = self._command = ""
+        self._wire.transport.close_session()
+
+    def _send(self, piece: bytes, *, tries: int) -> None:
+        # A busy Send may have been delivered: the whole line may come twice (ids protect), a
+        # piece of a line may not.
+        for _ in range(tries - 1):
+            try:
+                return self._send_once(piece)
+            except TROUBLE as error:
+                if not is_busy(error):
+                    raise
+            self._pause(1.0)
+        return self._send_once(piece)
+
+    def _send_once(self, piece: bytes) -> None:
+        self._post(self._wire.send_command_input, self._shell, self._command, piece, end=False)
+
+    def _read(self) -> None:
+        if self._ended is not None:
+            raise self._ended
+        out, err, exit_code, done = self._post(
+            self._wire.get_command_output_raw, self._shell, self._command
+        )
+        self._unread += out
+        if err:
+            log.debug("standard error of the host: %s", err[:2000].decode("utf-8", "replace"))
+        if done:
+            self._ended = Gone(exit_code, ready=bool(self.boot))
+
+    def _split(self) -> None:
+        # Receive cuts anywhere, so a line is decoded only once it has come to its end.
+        *lines, self._unread = self._unread.split(b"\n")
+        for line in lines:
+            if line.strip() == HASH_MISMATCH:
+                raise Gone(EXIT_HASH)
+            message = decode(line)
+            if message is not None:
+                self._messages.append(message)
+
+    def _post(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        if self._clock() - self._used > _STALE:
+            self.reset()
+        try:
+            return self._count(verb, *arguments, **options)
+        except WinRMTransportError as error:
+            if error.code != HTTP_STALE:
+                raise
+            # Not decrypted, hence not carried out: repeating is safe, once.
+            self.reset()
+            return self._count(verb, *arguments, **options)
+
+    def _count(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+        self._tally("requests")
+        try:
+            return verb(*arguments, **options)
+        finally:
+            self._used = self._clock()

@@ -1,0 +1,226 @@
+"""The connection to WinRM: pywinrm's protocol, and what it may trust and whom it may hear."""
+
+from __future__ import annotations
+
+import hashlib
+import ssl
+import tempfile
+import threading
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol, cast
+
+import certifi
+import requests
+import winrm.transport
+from requests_ntlm import HttpNtlmAuth
+from winrm.exceptions import WinRMTransportError
+from winrm.protocol import Protocol as PyWinRM
+
+from exchange_push_operator.core.errors import Refused, SpecError
+from exchange_push_operator.core.reasons import Reason
+
+if TYPE_CHECKING:
+    from requests.auth import AuthBase
+
+    from exchange_push_operator.core.ports import ExchangeAccess
+
+# Seconds. The server answers a Receive after OPERATION at the latest; a socket that gives up
+# earlier loses an answer (the server has handed it out), hence the distance between the two.
+OPERATION = 20
+READ = 35
+CONNECT = 10
+
+NO_KERBEROS = (
+    "transport Kerberos needs the operator built with its kerberos extra; "
+    "use transport: NTLM or the published image"
+)
+
+
+class Connection(Protocol):
+    """The keep-alive connection of a wire."""
+
+    def close_session(self) -> None:
+        """Close it; the next call opens and signs in a new one."""
+        ...
+
+
+class Wire(Protocol):
+    """What is used of pywinrm's Protocol: one HTTP exchange each, and its exceptions."""
+
+    @property
+    def transport(self) -> Connection:
+        """The connection."""
+        ...
+
+    def open_shell(self, *, codepage: int, idle_timeout: str) -> str:
+        """Create; the shell's id."""
+        ...
+
+    def run_command(self, shell_id: str, command: str, *, console_mode_stdin: bool) -> str:
+        """Start a command in the shell; its id."""
+        ...
+
+    def send_command_input(
+        self, shell_id: str, command_id: str, stdin_input: bytes, *, end: bool
+    ) -> None:
+        """Send bytes to the command's standard input."""
+        ...
+
+    def get_command_output_raw(
+        self, shell_id: str, command_id: str
+    ) -> tuple[bytes, bytes, int, bool]:
+        """Receive: standard output, standard error, exit code, whether the command has ended."""
+        ...
+
+    def close_shell(self, shell_id: str) -> None:
+        """Delete, with all its processes."""
+        ...
+
+
+class WireFactory(Protocol):
+    """Makes the wire to a server; ``ca_path`` names the authorities to trust."""
+
+    def __call__(self, server: str, access: ExchangeAccess, ca_path: str) -> Wire:
+        """Nothing is sent yet. Raises: SpecError."""
+        ...
+
+
+def open_wire(server: str, access: ExchangeAccess, ca_path: str) -> Wire:
+    """The wire over pywinrm.
+
+    Raises: SpecError: this installation has no Kerberos.
+    """
+    if access.transport == "Kerberos" and not winrm.transport.HAVE_KERBEROS:
+        raise SpecError(NO_KERBEROS)
+    endpoint = f"{access.scheme.lower()}://{server}:{access.port}/wsman"
+    transport = DirectTransport(
+        endpoint=endpoint,
+        username=access.username,
+        password=access.password.reveal(),
+        auth_method="kerberos" if access.transport == "Kerberos" else "ntlm",
+        service="HTTP",
+        # TLS covers messages; without it they are encrypted by the sign-in's own key, or not sent.
+        message_encryption="always" if access.scheme.upper() == "HTTP" else "never",
+        ca_trust_path=ca_path,
+        send_cbt=True,
+        proxy=None,
+    )
+    protocol = PyWinRM(
+        endpoint,
+        transport=transport.auth_method,
+        username=access.username,
+        password="",  # noqa: S106 - the transport below has the password
+        operation_timeout_sec=OPERATION,
+        read_timeout_sec=READ,
+        proxy=None,
+        ca_trust_path=ca_path,
+    )
+    protocol.transport = transport
+    return cast("Wire", protocol)
+
+
+class DirectTransport(winrm.transport.Transport):
+    """pywinrm's transport, straight to the one server that the policy was asked about.
+
+    pywinrm's own session reads proxies and CAs from the environment and, to prevent that, sets
+    ``no_proxy`` in it for a moment, which threads do to one another (requests.utils.set_environ).
+    It follows redirects, signing in wherever they lead, and takes an answer in clear although
+    messages are encrypted. This one does none of it.
+    """
+
+    def build_session(self) -> requests.Session:
+        """The session, made and signed in on the first call."""
+        if self.session is None:
+            session = requests.Session()
+            session.trust_env = False
+            session.max_redirects = 0
+            session.verify = self.ca_trust_path
+            session.auth = self._sign_in()
+            session.headers.update(self.default_headers)
+            self.encryption = None  # the keys of the connection before
+            if self.message_encryption == "always":
+                self.setup_encryption(session)
+            self.session = session
+        return self.session
+
+    def _sign_in(self) -> AuthBase:
+        if self.auth_method == "kerberos":
+            return _kerberos(self.username)
+        return HttpNtlmAuth(self.username, self.password, send_cbt=self.send_cbt)
+
+    def _send_message_request(
+        self, session: requests.Session, prepared_request: requests.PreparedRequest
+    ) -> requests.Response:
+        self.read_timeout_sec = (CONNECT, READ)  # type: ignore[assignment] # requests takes both
+        response: requests.Response = super()._send_message_request(session, prepared_request)
+        return response
+
+    def _get_message_response_text(self, response: requests.Response) -> bytes:
+        kind = response.headers.get("Content-Type", "")
+        if self.encryption is not None and not kind.startswith("multipart/encrypted"):
+            if response.ok:
+                # Somebody between could have written it: what it says must not be planned on.
+                raise WinRMTransportError("http", response.status_code, "")
+            return b""
+        text: bytes = super()._get_message_response_text(response)
+        return text
+
+
+def _kerberos(principal: str | None) -> AuthBase:
+    from winrm.vendor.requests_kerberos import (  # noqa: PLC0415 - exists with the extra alone
+        REQUIRED,
+        HTTPKerberosAuth,
+    )
+
+    return cast(
+        "AuthBase",
+        HTTPKerberosAuth(
+            mutual_authentication=REQUIRED,
+            force_preemptive=True,
+            principal=principal,
+            service="HTTP",
+            send_cbt=True,
+            sanitize_mutual_error_response=False,
+        ),
+    )
+
+
+class Authorities:
+    """Files with the CAs to trust, because requests takes them by path. Threads may share it."""
+
+    def __init__(self, ca_file: str | None) -> None:
+        """Take the operator's CA file, else certifi's, for servers whose resource names no CA."""
+        self.default = ca_file or certifi.where()
+        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._lock = threading.Lock()
+
+    def path(self, ca_pem: str | None) -> str:
+        """The file to verify with.
+
+        Raises: Refused (SecretInvalid): not PEM.
+        """
+        if ca_pem is None:
+            return self.default
+        with self._lock:
+            if self._folder is None:
+                self._folder = tempfile.TemporaryDirectory(prefix="exchange-push-ca-")
+            file = Path(self._folder.name, hashlib.sha256(ca_pem.encode()).hexdigest() + ".pem")
+            if not file.exists():
+                _check(ca_pem)
+                file.write_text(ca_pem)
+            return str(file)
+
+    def close(self) -> None:
+        """Remove the files."""
+        with self._lock:
+            if self._folder is not None:
+                self._folder.cleanup()
+                self._folder = None
+
+
+def _check(ca_pem: str) -> None:
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=ca_pem)
+    except (ssl.SSLError, ValueError) as error:  # ValueError: empty, or not ASCII
+        message = "the Secret of spec.exchange.connection.caSecretRef holds no PEM certificates"
+        raise Refused(Reason.SECRET_INVALID, message) from error

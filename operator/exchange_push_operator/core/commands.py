@@ -1,0 +1,63 @@
+"""What can be asked of Exchange and of Microsoft Graph, as values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+Scalar: TypeAlias = str | int | bool
+Value: TypeAlias = Scalar | tuple[str, ...]
+Row: TypeAlias = Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Cmdlet:
+    """One cmdlet with its parameters, as Microsoft spells them.
+
+    Dates are ISO 8601 text in UTC; the host script turns them into dates on the server. Equal
+    cmdlets are the same look, so a value can be the key under which its answer is kept.
+    """
+
+    name: str
+    parameters: tuple[tuple[str, Value], ...] = ()
+
+    def __str__(self) -> str:
+        """The line an administrator would type."""
+        return " ".join([self.name, *(_parameter(k, v) for k, v in self.parameters)])
+
+
+def cmdlet(name: str, /, **parameters: Value) -> Cmdlet:
+    """Spell a cmdlet: ``cmdlet("Get-AuthServer", Identity="MicrosoftSts")``."""
+    return Cmdlet(name, tuple(parameters.items()))
+
+
+def _parameter(name: str, value: Value) -> str:
+    match value:
+        case bool():
+            return f"-{name}:${str(value).lower()}"
+        case tuple():
+            return f"-{name} @({', '.join(_quote(item) for item in value)})"
+        case int():
+            return f"-{name} {value}"
+        case _:
+            return f"-{name} {_quote(value)}"
+
+
+def _quote(text: str) -> str:
+    # Single quotes: PowerShell expands nothing inside them. Display only; commands are never
+    # sent to a server as text.
+    return "'" + text.replace("'", "''") + "'"
+
+
+@dataclass(frozen=True, slots=True)
+class GraphRequest:
+    """One call of Microsoft Graph v1.0. ``path`` is relative to ``/v1.0/``."""
+
+    method: str
+    path: str
+    body: Mapping[str, Any] | None = field(default=None, hash=False)
+
+    def __str__(self) -> str:
+        """Method and path, as Microsoft's reference spells a call."""
+        return f"{self.method} /v1.0/{self.path}"

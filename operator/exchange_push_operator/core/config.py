@@ -1,0 +1,148 @@
+"""An ExchangePushConfig as the rest of the operator sees it: typed, complete, unchanging."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from enum import StrEnum
+from typing import Any
+
+from exchange_push_operator.core.clouds import Cloud
+
+GROUP = "exchangepush.dev"
+VERSION = "v1alpha1"
+PLURAL = "exchangepushconfigs"
+FINALIZER = f"{GROUP}/disable"
+RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
+SUSPENDED = f"{GROUP}/suspended"
+ABANDON = f"{GROUP}/abandon"
+
+EXCHANGE_ONLINE = "00000002-0000-0ff1-ce00-000000000000"
+
+
+class Target(StrEnum):
+    """Where the public half of the Auth certificate goes in Entra ID."""
+
+    FIRST_PARTY = "FirstPartyServicePrincipal"
+    DEDICATED = "DedicatedApplication"
+    NONE = "None"
+
+
+class ProxyState(StrEnum):
+    """What the push-notification proxy of the organisation should be."""
+
+    ENABLED = "Enabled"
+    DISABLED = "Disabled"
+    UNMANAGED = "Unmanaged"
+
+
+@dataclass(frozen=True, slots=True)
+class SecretKey:
+    """One entry of a Secret of the resource's namespace."""
+
+    name: str
+    key: str
+
+
+@dataclass(frozen=True, slots=True)
+class TenantCredentials:
+    """How to sign in to the tenant: one of the two is set."""
+
+    client_id: str
+    certificate_secret: str | None
+    client_secret: SecretKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Tenant:
+    """The Microsoft 365 tenant."""
+
+    domain: str
+    tenant_id: str | None
+    cloud: Cloud
+    credentials: TenantCredentials | None
+
+    @property
+    def credentials_id(self) -> str:
+        """The client id, for messages; "" where the resource does not sign in."""
+        return self.credentials.client_id if self.credentials else ""
+
+
+@dataclass(frozen=True, slots=True)
+class Connection:
+    """How the servers are reached."""
+
+    transport: str
+    scheme: str
+    port: int
+    credentials_secret: str
+    ca_secret: SecretKey | None
+
+
+@dataclass(frozen=True, slots=True)
+class Proxy:
+    """The proxy as it should be. ``uri`` is None only where the state is not Enabled."""
+
+    state: ProxyState
+    organization: str
+    uri: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Whether and how often the chain is tried out."""
+
+    enabled: bool
+    interval: timedelta
+    restart_health_manager: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Timing:
+    """How often, how patient, how long."""
+
+    interval: timedelta
+    retry_interval: timedelta
+    timeout: timedelta
+    unreachable_grace: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class PushConfig:
+    """One ExchangePushConfig. ``status`` is what the API server has; it is only read."""
+
+    namespace: str
+    name: str
+    uid: str
+    generation: int
+    created: str
+    deleting: bool
+    finalizers: tuple[str, ...]
+    annotations: Mapping[str, str]
+    status: Mapping[str, Any]
+    tenant: Tenant
+    servers: tuple[str, ...]
+    connection: Connection
+    thumbprint: str | None
+    auth_server: str
+    metadata_url: str
+    target: Target
+    app_id: str
+    drop_expired_keys: bool
+    proxy: Proxy
+    verification: Verification
+    observe: bool
+    suspended: bool
+    disable_on_delete: bool
+    timing: Timing
+
+    @property
+    def needs_entra(self) -> bool:
+        """Whether anything is asked of Entra ID with credentials."""
+        return self.target is not Target.NONE
+
+    @property
+    def stays_inside(self) -> bool:
+        """Whether nothing but WinRM leaves the cluster (design section 7)."""
+        return self.target is Target.NONE and self.tenant.tenant_id is not None

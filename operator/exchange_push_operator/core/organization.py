@@ -1,0 +1,229 @@
+"""The Exchange organisation as typed values, read from the answers of its cmdlets.
+
+Several stages look at AuthConfig, at certificates and at the servers; this is the one place that
+knows the names of the properties.
+"""
+
+from __future__ import annotations
+
+import base64
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
+from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.x509 import Certificate, parse_utc, read_certificate
+
+ORGANIZATION_CONFIG = cmdlet("Get-OrganizationConfig")
+EXCHANGE_SERVERS = cmdlet("Get-ExchangeServer")
+AUTH_CONFIG = cmdlet("Get-AuthConfig")
+AUTH_SERVERS = cmdlet("Get-AuthServer")
+PARTNER_APPLICATIONS = cmdlet("Get-PartnerApplication")
+SETTING_OVERRIDES = cmdlet("Get-SettingOverride")
+# There is no Get-PushNotificationProxy: -WhatIf is Microsoft's documented way to look at it
+# (example 1 of the page of Enable-PushNotificationProxy).
+PROXY = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
+LOCAL_SERVER = cmdlet("Get-LocalExchangeServer")
+LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
+
+# A certificate that we made carries in its friendly name (at most 63 characters) which certificate
+# had the transport role before, so that the role can be given back even after a crash.
+OURS = "Push proxy Auth; SMTP "
+
+Version = tuple[int, ...]
+_NUMBERS = re.compile(r"\d+")
+
+
+def component_states(server: str) -> Cmdlet:
+    """The look that tells whether a server is in maintenance."""
+    return cmdlet("Get-ServerComponentState", Identity=server)
+
+
+def certificates_on(server: str, thumbprint: str | None) -> Cmdlet:
+    """The look at one certificate, or all, of a server that is asked through another one."""
+    if thumbprint is None:
+        return cmdlet("Get-ExchangeCertificate", Server=server)
+    return cmdlet("Get-ExchangeCertificate", Server=server, Thumbprint=thumbprint)
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeServer:
+    """A Mailbox or Client Access server of version 15, as Active Directory has it."""
+
+    name: str
+    fqdn: str
+    version: Version
+    mailbox: bool
+
+
+@dataclass(frozen=True, slots=True)
+class LocalServer:
+    """What a listed server says of itself."""
+
+    version: Version
+    version_text: str
+    health_manager_started: datetime | None
+    maintenance: bool
+    transport_thumbprint: str | None
+
+
+@dataclass(frozen=True, slots=True)
+class AuthConfig:
+    """Thumbprints that the organisation signs with; None where AuthConfig names nothing."""
+
+    current: str | None
+    previous: str | None
+    next: str | None
+    next_effective: datetime | None
+
+    def names(self, thumbprint: str) -> bool:
+        """Whether the thumbprint is current, next or previous (safety rule 11)."""
+        return thumbprint in (self.current, self.next, self.previous)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A certificate in a server's store."""
+
+    certificate: Certificate
+    has_private_key: bool
+    friendly_name: str
+
+    @property
+    def ours(self) -> bool:
+        """Whether this operator made it."""
+        return self.friendly_name.startswith(OURS)
+
+
+def organization_id(observed: Observations) -> str:
+    """The GUID of the Exchange organisation. Raises: Refused, CmdletFailed."""
+    rows = observed.organization(ORGANIZATION_CONFIG)
+    if len(rows) != 1 or not rows[0].get("Guid"):
+        raise CmdletFailed("Get-OrganizationConfig did not name the organization's GUID")
+    return str(rows[0]["Guid"]).lower()
+
+
+def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
+    """Every server that AuthConfig matters to: Mailbox or Client Access, version 15, not Edge."""
+    rows = observed.organization(EXCHANGE_SERVERS)
+    servers = (
+        ExchangeServer(
+            name=str(row["Name"]),
+            fqdn=str(row["Fqdn"]).lower(),
+            version=version(str(row["AdminDisplayVersion"])),
+            mailbox=bool(row["IsMailboxServer"]),
+        )
+        for row in rows
+        if row["IsMailboxServer"] or row["IsClientAccessServer"]
+    )
+    return tuple(server for server in servers if server.version[:1] == (15,))
+
+
+def unlisted(observed: Observations, listed: tuple[str, ...]) -> tuple[ExchangeServer, ...]:
+    """Servers of the organisation that the resource does not name (safety rule 12)."""
+    named = {name.lower() for name in listed}
+    return tuple(server for server in exchange_servers(observed) if server.fqdn not in named)
+
+
+def version(text: str) -> Version:
+    """``15.2.2562.17`` or ``Version 15.2 (Build 2562.17)`` as numbers."""
+    return tuple(int(number) for number in _NUMBERS.findall(text))
+
+
+def local_server(observed: Observations, name: str) -> LocalServer:
+    """What a server says of itself. Raises: Refused, CmdletFailed."""
+    rows = observed.server(name, LOCAL_SERVER)
+    if len(rows) != 1:
+        raise CmdletFailed(f"{name}: the host script did not describe its server")
+    row = rows[0]
+    started = row.get("HealthManagerStartedUTC")
+    states = observed.server(name, component_states(name))
+    offline = any(
+        state["Component"] == "ServerWideOffline" and state["State"] != "Active" for state in states
+    )
+    return LocalServer(
+        version=version(str(row["Version"])),
+        version_text=str(row["Version"]),
+        health_manager_started=parse_utc(started) if started else None,
+        maintenance=offline or bool(row.get("SetupRunning")),
+        transport_thumbprint=_thumbprint(row.get("TransportCertificateThumbprint")),
+    )
+
+
+def in_maintenance(observed: Observations) -> frozenset[str]:
+    """Answering servers that must not be written to; one that cannot tell is not counted."""
+    return frozenset(name for name in observed.answered if _maintained(observed, name))
+
+
+def _maintained(observed: Observations, name: str) -> bool:
+    try:
+        return local_server(observed, name).maintenance
+    except CmdletFailed:
+        return False
+
+
+def auth_config(observed: Observations) -> AuthConfig:
+    """The thumbprints in AuthConfig. Raises: Refused, CmdletFailed."""
+    rows = observed.organization(AUTH_CONFIG)
+    if len(rows) != 1:
+        raise CmdletFailed("Get-AuthConfig did not answer with one object")
+    row = rows[0]
+    effective = row.get("NextCertificateEffectiveDate")
+    return AuthConfig(
+        current=_thumbprint(row.get("CurrentCertificateThumbprint")),
+        previous=_thumbprint(row.get("PreviousCertificateThumbprint")),
+        next=_thumbprint(row.get("NextCertificateThumbprint")),
+        next_effective=parse_utc(effective) if effective else None,
+    )
+
+
+def stored_certificates(observed: Observations, name: str) -> Mapping[str, StoredCertificate]:
+    """A listed server's store by thumbprint. Raises: Refused, CmdletFailed."""
+    return _store(observed.server(name, LOCAL_CERTIFICATES))
+
+
+def _store(rows: Iterable[Row]) -> Mapping[str, StoredCertificate]:
+    found = (_stored(row) for row in rows)
+    return {stored.certificate.thumbprint: stored for stored in found if stored is not None}
+
+
+def _stored(row: Mapping[str, Any]) -> StoredCertificate | None:
+    certificate = read_certificate(base64.b64decode(str(row["RawData"])))
+    if certificate is None:
+        return None
+    return StoredCertificate(
+        certificate, bool(row["HasPrivateKey"]), str(row.get("FriendlyName") or "")
+    )
+
+
+def find_certificate(observed: Observations, thumbprint: str) -> StoredCertificate | None:
+    """A certificate in the store of any answering server, one with its private key first."""
+    stores = (stored_certificates(observed, name) for name in observed.answered)
+    found = [store[thumbprint] for store in stores if thumbprint in store]
+    return max(found, key=lambda stored: stored.has_private_key, default=None)
+
+
+def holds_key(observed: Observations, server: str, thumbprint: str) -> bool | None:
+    """Whether an unlisted server holds a certificate with its key; None if it cannot be seen.
+
+    "Not found" is an InvalidOperationException; any other error is a server out of reach. That
+    is the test of Microsoft's own MonitorExchangeAuthCertificate.
+    """
+    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, thumbprint)]
+    if answer.error is None:
+        return any(row.get("HasPrivateKey") for row in answer.rows)
+    return False if answer.error.kind == "InvalidOperationException" else None
+
+
+def unlisted_store(observed: Observations, server: str) -> Mapping[str, StoredCertificate] | None:
+    """An unlisted server's store by thumbprint; None if it cannot be seen."""
+    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, None)]
+    return None if answer.error else _store(answer.rows)
+
+
+def _thumbprint(value: Any) -> str | None:
+    return str(value).upper() if value else None

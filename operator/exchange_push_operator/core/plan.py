@@ -1,0 +1,106 @@
+"""What a stage found, and the steps that would mend it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest
+from exchange_push_operator.core.reasons import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One condition's worth of truth: ``status`` is True, False or Unknown."""
+
+    status: str
+    reason: Reason
+    message: str
+
+
+def holds(reason: Reason, message: str) -> Finding:
+    """A stage that is as it should be."""
+    return Finding("True", reason, message)
+
+
+def fails(reason: Reason, message: str) -> Finding:
+    """A fact that is not as it should be."""
+    return Finding("False", reason, message)
+
+
+def unknown(reason: Reason, message: str) -> Finding:
+    """Something that could not be observed, or has to be waited for."""
+    return Finding("Unknown", reason, message)
+
+
+@dataclass(frozen=True, slots=True)
+class Advisory:
+    """What an administrator should know although nothing is broken."""
+
+    type: str
+    message: str
+
+
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """What a write to a list rests on.
+
+    ``entries`` is what ``look`` answered when the plan was made: should it answer otherwise right
+    before the write, the plan is void. ``may_go`` are the only keyIds that the write may drop.
+    """
+
+    look: GraphRequest
+    entries: frozenset[str]
+    may_go: frozenset[str]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One change: why, what, where, and the event it makes.
+
+    ``server`` is where a cmdlet runs (None: on the server that speaks for the organisation).
+    ``summary`` says what a GraphRequest changes; its body is too long to read.
+    ``fallback`` is sent where Entra ID refuses ``command`` for expired foreign keys (opt-in).
+    """
+
+    action: str
+    target: str
+    event: str
+    command: Cmdlet | GraphRequest
+    server: str | None = None
+    summary: str = ""
+    guard: Guard | None = None
+    fallback: GraphRequest | None = None
+
+    @property
+    def key(self) -> str:
+        """The same for the same change on the same server."""
+        return f"{self.server or '*'} {self.text}"
+
+    @property
+    def text(self) -> str:
+        """The cmdlet or call as a person reads it."""
+        return f"{self.command}{': ' if self.summary else ''}{self.summary}"
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """A stage's finding and its steps. Without steps there is nothing that we may do."""
+
+    finding: Finding
+    steps: tuple[Step, ...] = ()
+    advisories: tuple[Advisory, ...] = ()
+
+
+def plan_hash(steps: Iterable[Step]) -> str:
+    """Twelve hex digits, the same for the same steps in the same order."""
+    text = json.dumps([_canonical(step) for step in steps], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:12]
+
+
+def _canonical(step: Step) -> list[Any]:
+    body = step.command.body if isinstance(step.command, GraphRequest) else None
+    return [step.server, str(step.command), body]

@@ -1,0 +1,104 @@
+"""Every reason a condition can carry: one closed set; docs/reasons.md has cause and cure."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class Reason(StrEnum):
+    """CamelCase facts, part of the API: they are added, never renamed."""
+
+    # Ready, InSync, Reconciling
+    SUCCEEDED = "Succeeded"
+    OBSERVATION_SUCCEEDED = "ObservationSucceeded"
+    PROGRESSING = "Progressing"
+    PROGRESSING_WITH_RETRY = "ProgressingWithRetry"
+    DELETING = "Deleting"
+    SUSPENDED = "Suspended"
+    UNREACHABLE = "Unreachable"
+    THROTTLED = "Throttled"
+    NO_DRIFT = "NoDrift"
+    DRIFT_DETECTED = "DriftDetected"
+    AWAITING_ADMINISTRATOR = "AwaitingAdministrator"
+    CHANGE_REFUSED = "ChangeRefused"
+    CHANGE_FAILED = "ChangeFailed"
+    SETTLING = "Settling"
+
+    # Stalled: a person must act
+    INVALID_SPEC = "InvalidSpec"
+    SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no password
+    SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason, no password
+    ACCESS_DENIED = "AccessDenied"
+    SECOND_HOP_FAILED = "SecondHopFailed"
+    NOT_ALLOWED_BY_POLICY = "NotAllowedByPolicy"
+    CONFLICTING_CONFIG = "ConflictingConfig"
+    TENANT_MISMATCH = "TenantMismatch"
+    DEDICATED_APPLICATION_IN_USE = "DedicatedApplicationInUse"
+    PRINCIPAL_LOCKED = "PrincipalLocked"
+    BLOCKED_BY_TENANT_POLICY = "BlockedByTenantPolicy"
+    TOO_MANY_KEYS = "TooManyKeys"
+
+    # Stage conditions, True
+    MET = "Met"
+    VALID = "Valid"
+    UP_TO_DATE = "UpToDate"
+    PROBE_SUCCEEDED = "ProbeSucceeded"
+    NOT_MANAGED = "NotManaged"
+
+    # Stage conditions, False: facts
+    TENANT_NOT_FOUND = "TenantNotFound"
+    SERVER_TOO_OLD = "ServerTooOld"
+    NO_MAILBOX_SERVER = "NoMailboxServer"
+    NOT_AN_EXCHANGE_SERVER = "NotAnExchangeServer"
+    PARTNER_APPLICATION_MISSING = "PartnerApplicationMissing"
+    PARTNER_APPLICATION_DISABLED = "PartnerApplicationDisabled"
+    DEDICATED_APPLICATION_NOT_ENABLED = "DedicatedApplicationNotEnabled"
+    PRINCIPAL_NOT_FOUND = "PrincipalNotFound"
+    NOT_FOUND = "NotFound"
+    DISABLED = "Disabled"
+    EXPIRED = "Expired"
+    NOT_YET_VALID = "NotYetValid"
+    KEY_TOO_SMALL = "KeyTooSmall"
+    PRIVATE_KEY_MISSING = "PrivateKeyMissing"
+    SEVERAL_CERTIFICATES = "SeveralCertificates"
+    TRANSPORT_CERTIFICATE_CHANGED = "TransportCertificateChanged"
+    OTHER_TENANT = "OtherTenant"
+    OTHER_METADATA_URL = "OtherMetadataUrl"
+    KEY_MISSING = "KeyMissing"
+    OTHER_ORGANIZATION = "OtherOrganization"
+    STILL_ENABLED = "StillEnabled"
+    PROBE_FAILED = "ProbeFailed"
+    SERVICE_GONE = "ServiceGone"
+    HEALTH_MANAGER_STALE = "HealthManagerStale"
+
+    # Stage conditions, Unknown
+    IN_MAINTENANCE = "InMaintenance"
+    WAITS_FOR_CERTIFICATE = "WaitsForCertificate"
+    WAITS_FOR_CONFIGURATION = "WaitsForConfiguration"
+    PROBE_NOT_AVAILABLE = "ProbeNotAvailable"
+    NOT_OBSERVED = "NotObserved"
+
+
+STALLED = frozenset(
+    {
+        Reason.INVALID_SPEC,
+        Reason.SECRET_NOT_FOUND,
+        Reason.SECRET_INVALID,
+        Reason.ACCESS_DENIED,
+        Reason.SECOND_HOP_FAILED,
+        Reason.NOT_ALLOWED_BY_POLICY,
+        Reason.CONFLICTING_CONFIG,
+        Reason.TENANT_MISMATCH,
+        Reason.DEDICATED_APPLICATION_IN_USE,
+        Reason.PRINCIPAL_LOCKED,
+        Reason.BLOCKED_BY_TENANT_POLICY,
+        Reason.TOO_MANY_KEYS,
+    }
+)
+"""A person must act; no fast retry."""
+
+LEAVE_READY_ALONE = frozenset({Reason.PROBE_NOT_AVAILABLE, Reason.SERVICE_GONE})
+"""The service behind the probe may be gone for good (design section 5)."""
+
+NOT_LOOKED_AT = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.NOT_OBSERVED})
+"""Unknown because looking itself did not work."""

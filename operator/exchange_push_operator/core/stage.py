@@ -1,0 +1,39 @@
+"""A stage: what it looks at, how it reads the answers, and what it would do about them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Generic, TypeVar
+
+from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.plan import Plan, Step
+
+Observed = TypeVar("Observed")
+
+
+def _nothing_more(_config: PushConfig, _observed: Observations) -> Looks:
+    return Looks()
+
+
+def _nothing_to_retire(_config: PushConfig, _observed: object) -> tuple[Step, ...]:
+    return ()
+
+
+@dataclass(frozen=True, slots=True)
+class Stage(Generic[Observed]):
+    """One condition of the resource.
+
+    ``observe`` raises a PushError where it could not look; then the condition is Unknown and
+    nothing is planned. ``plan`` is pure. ``more`` asks for looks that follow from the first
+    answers. ``retire`` undoes on deletion what only this resource did.
+    """
+
+    condition: str
+    looks: Callable[[PushConfig], Looks]
+    observe: Callable[[PushConfig, Observations], Observed]
+    plan: Callable[[PushConfig, Observed, datetime], Plan]
+    more: Callable[[PushConfig, Observations], Looks] = _nothing_more
+    retire: Callable[[PushConfig, Observed], tuple[Step, ...]] = _nothing_to_retire

@@ -1,0 +1,118 @@
+"""Statuses that need no look: too long, suspended, refused. The full one is in reconcile.report."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core.conditions import (
+    IN_SYNC,
+    READY,
+    RECONCILING,
+    STALLED_CONDITION,
+    find,
+    render,
+)
+from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT
+from exchange_push_operator.core.plan import Finding, fails, unknown
+from exchange_push_operator.core.reasons import STALLED, Reason
+
+STAGE_CONDITIONS = (
+    "PrerequisitesMet",
+    "CertificateReady",
+    "AuthServerReady",
+    "PrincipalCredentialReady",
+    "ProxyReady",
+    "Verified",
+)
+
+
+def progressing(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """What a pass shows that takes its time."""
+    message = "looking at Exchange and Entra ID"
+    return with_findings(
+        resource,
+        {
+            READY: unknown(Reason.PROGRESSING, message),
+            RECONCILING: Finding("True", Reason.PROGRESSING, message),
+            STALLED_CONDITION: None,
+        },
+        now,
+    )
+
+
+def suspended(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """One write: the stage conditions stay as they are, with their own observedGeneration."""
+    message = "suspended by spec.suspend or the annotation exchangepush.dev/suspended"
+    return with_findings(
+        resource,
+        {
+            READY: unknown(Reason.SUSPENDED, message),
+            IN_SYNC: unknown(Reason.SUSPENDED, message),
+            RECONCILING: None,
+            STALLED_CONDITION: None,
+        },
+        now,
+    )
+
+
+def not_looked(resource: Mapping[str, Any], finding: Finding, now: datetime) -> Mapping[str, Any]:
+    """A pass that ended before it could look: stalled by a person's matter, or out of reach."""
+    blocked = finding.status == "False" and finding.reason in STALLED
+    new: dict[str, Finding | None] = {
+        READY: finding,
+        IN_SYNC: unknown(Reason.NOT_OBSERVED, f"not looked at: {finding.message}"),
+        RECONCILING: None
+        if blocked
+        else Finding("True", Reason.PROGRESSING_WITH_RETRY, finding.message),
+        STALLED_CONDITION: Finding("True", finding.reason, finding.message) if blocked else None,
+    }
+    status = resource.get("status") or {}
+    for type_ in STAGE_CONDITIONS:
+        if find(status, type_) is None:
+            new[type_] = unknown(Reason.NOT_OBSERVED, "not looked at yet")
+    return with_findings(resource, new, now)
+
+
+def out_of_reach(
+    resource: Mapping[str, Any], message: str, reason: Reason, now: datetime
+) -> Mapping[str, Any]:
+    """Nobody answers, and for long enough to say so: everything is Unknown."""
+    finding = unknown(reason, message)
+    new: dict[str, Finding | None] = dict.fromkeys((READY, IN_SYNC, *STAGE_CONDITIONS), finding)
+    new[RECONCILING] = Finding("True", Reason.PROGRESSING_WITH_RETRY, message)
+    new[STALLED_CONDITION] = None
+    return with_findings(resource, new, now)
+
+
+def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
+    """The domain is of no tenant: a fact about the first stage; no Secret was read."""
+    domain = resource["spec"]["tenant"]["domain"]
+    finding = fails(
+        Reason.TENANT_NOT_FOUND,
+        f"{domain} belongs to no tenant of this cloud; correct spec.tenant.domain, or enroll the "
+        "organization in Microsoft 365 and verify the domain there",
+    )
+    waiting = unknown(Reason.WAITS_FOR_CONFIGURATION, "waits for PrerequisitesMet")
+    new: dict[str, Finding | None] = dict.fromkeys(STAGE_CONDITIONS, waiting)
+    new["PrerequisitesMet"] = finding
+    new[READY] = finding
+    new[IN_SYNC] = unknown(Reason.NOT_OBSERVED, f"not looked at: {finding.message}")
+    new[RECONCILING] = new[STALLED_CONDITION] = None
+    return with_findings(resource, new, now)
+
+
+def with_findings(
+    resource: Mapping[str, Any], new: Mapping[str, Finding | None], now: datetime
+) -> dict[str, Any]:
+    """The old status with other conditions, for the current generation."""
+    status = dict(resource.get("status") or {})
+    generation = resource["metadata"]["generation"]
+    ordered = {READY: new[READY], **new} if READY in new else dict(new)
+    status["conditions"] = render(status.get("conditions") or (), ordered, generation, now)
+    status["observedGeneration"] = generation
+    requested = (resource["metadata"].get("annotations") or {}).get(RECONCILE_REQUESTED_AT)
+    if requested:
+        status["lastHandledReconcileAt"] = requested
+    return status

@@ -1,0 +1,94 @@
+"""The roster of resources: what is known of each, what wakes it, what it keeps between passes."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.handlers.cache import Cache, Noticed
+from exchange_push_operator.handlers.workqueue import Key, WorkQueue
+from exchange_push_operator.reconcile import Memory
+
+# Neighbours in a list often share servers; beyond this many, first looks come in another order.
+_SPREAD_FROM = 100
+_FIRST_LOOKS_PER_SECOND = 1000.0
+
+
+class Roster:
+    """Turns what is seen of resources into work. To be used in one event loop."""
+
+    def __init__(self, queue: WorkQueue, rng: Callable[[], float]) -> None:
+        """Start empty. ``rng`` gives numbers from 0 to 1."""
+        self._queue = queue
+        self._rng = rng
+        self._cache = Cache()
+        self._memories: dict[Key, tuple[str, Memory]] = {}
+
+    def __len__(self) -> int:
+        """How many resources there are."""
+        return len(self._cache)
+
+    def __contains__(self, key: Key) -> bool:
+        """Whether the resource exists, as far as is known."""
+        return key in self._cache
+
+    def uid(self, key: Key) -> str | None:
+        """The UID of the resource; None where there is none."""
+        known = self._cache.get(key)
+        return known.peer.uid if known else None
+
+    def peers(self, key: Key) -> Sequence[Peer]:
+        """All other resources, as they are known at this moment. Safe in every thread."""
+        return self._cache.peers(key)
+
+    def memory(self, key: Key, uid: str) -> Memory:
+        """What the reconciler keeps between the passes of one object."""
+        known = self._memories.get(key)
+        if known is None or known[0] != uid:
+            known = self._memories[key] = (uid, Memory())
+        return known[1]
+
+    def watched(self, resource: Resource, *, listed: bool) -> None:
+        """An object came in: listed at the start, or because it changed."""
+        key = key_of(resource)
+        noticed = self._cache.put(key, resource)
+        if noticed.asks and listed:
+            self._first_look(key)
+        elif noticed.asks:
+            self._queue.add(key)
+        self._wake_others(key, noticed)
+
+    def written(self, resource: Resource) -> None:
+        """A pass read or wrote an object itself: it need not be woken for what it knows.
+
+        From here on other passes know which organisation the object is of; the watch would tell
+        them too late (safety rule 7).
+        """
+        key = key_of(resource)
+        self._wake_others(key, self._cache.put(key, resource))
+
+    def gone(self, key: Key, uid: str) -> None:
+        """An object is gone; nothing happens where another of its name has come already."""
+        if self.uid(key) != uid:
+            return
+        self._queue.drop(key)
+        self._memories.pop(key, None)
+        self._wake_others(key, self._cache.remove(key))
+
+    def _first_look(self, key: Key) -> None:
+        known = len(self._cache)
+        if known > _SPREAD_FROM:
+            self._queue.add_after(key, self._rng() * known / _FIRST_LOOKS_PER_SECOND)
+        else:
+            self._queue.add(key, urgent=False)
+
+    def _wake_others(self, key: Key, noticed: Noticed) -> None:
+        for other in self._cache.members(noticed.organizations) - {key}:
+            self._queue.add(other)
+
+
+def key_of(resource: Resource) -> Key:
+    """Namespace and name."""
+    metadata = resource["metadata"]
+    return metadata["namespace"], metadata["name"]

@@ -1,0 +1,153 @@
+"""Structured logs: one line for each pass, for people (text) or machines (json).
+
+No secret gets in, by construction: only what is named here is written, a Sensitive prints ``***``,
+the text of a foreign exception is not shown (its type and place are), and libraries that log
+headers and bodies are never asked for more than warnings.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+import time
+import traceback
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
+from types import TracebackType
+from typing import Any, TextIO
+
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.errors import PushError
+from exchange_push_operator.reconcile import Outcome
+
+_PACKAGE = __name__.partition(".")[0]
+_EMPTY: Mapping[str, Any] = {}
+_ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default=_EMPTY)
+
+# Texts that speak of our code. Others quote what they choked on: a header, a password.
+_SHOWN = (PushError, TypeError, AttributeError, NameError, LookupError, AssertionError)
+
+
+def configure(form: str, level: str, stream: TextIO | None = None) -> None:
+    """Send all logs of the process to one stream, standard error by default."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
+    logging.getLogger(_PACKAGE).setLevel(level.upper())
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_the_end
+
+
+@contextmanager
+def about(**fields: Any) -> Iterator[None]:
+    """Put fields on every line that is logged inside, in threads with a copied context too."""
+    token = _ABOUT.set({**_ABOUT.get(), **fields})
+    try:
+        yield
+    finally:
+        _ABOUT.reset(token)
+
+
+def reconciled(
+    logger: logging.Logger, resource: Resource, outcome: Outcome, seconds: float
+) -> None:
+    """The line of a pass."""
+    fields = {
+        "generation": resource["metadata"].get("generation"),
+        "result": _result(outcome),
+        "ready": _ready(outcome.status),
+        "changes": list(outcome.changes),
+        "duration_ms": round(seconds * 1000),
+    }
+    logger.info("reconciled", extra={"fields": fields})
+
+
+class JsonFormatter(logging.Formatter):
+    """One JSON object a line."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        line: dict[str, Any] = {
+            "time": _time(record),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+            **_fields(record),
+        }
+        if trouble := _trouble(record):
+            line["exception"] = trouble
+        return json.dumps(line, default=str, ensure_ascii=False)
+
+
+class TextFormatter(logging.Formatter):
+    """One line for people; a traceback follows on lines of its own."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Write a record."""
+        fields = dict(_fields(record))
+        subject = fields.pop("object", None)
+        words = [_time(record), record.levelname.ljust(7)]
+        words += [f"{subject}:"] if subject else []
+        words += [_printable(record.getMessage())]
+        words += [
+            f"{name}={_word(value)}" for name, value in fields.items() if value not in ("", [])
+        ]
+        line = " ".join(words)
+        trouble = _trouble(record)
+        return f"{line}\n{trouble}" if trouble else line
+
+
+def _log_the_end(
+    kind: type[BaseException], error: BaseException, trace: TracebackType | None
+) -> None:
+    logging.getLogger(_PACKAGE).critical("the process ends", exc_info=(kind, error, trace))
+
+
+def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
+    return {**_ABOUT.get(), **getattr(record, "fields", _EMPTY)}
+
+
+def _result(outcome: Outcome) -> str:
+    if outcome.requeue.kind in ("retry", "stalled"):
+        return outcome.requeue.kind
+    return "changed" if outcome.changes else "unchanged"
+
+
+def _ready(status: Mapping[str, Any]) -> str:
+    for condition in status.get("conditions") or ():
+        if condition["type"] == "Ready":
+            return f"{condition['status']}/{condition['reason']}"
+    return ""
+
+
+def _time(record: logging.LogRecord) -> str:
+    seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(record.created))
+    return f"{seconds}.{int(record.msecs):03d}Z"
+
+
+def _word(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
+    return json.dumps(text, ensure_ascii=False) if " " in text and text[0] not in '["{' else text
+
+
+def _printable(text: str) -> str:
+    """Keep it one line: what a server said must not look like a line of ours."""
+    return "".join(sign if sign.isprintable() else " " for sign in text)
+
+
+def _trouble(record: logging.LogRecord) -> str:
+    error = record.exc_info[1] if record.exc_info else None
+    parts: list[str] = []
+    while error is not None:
+        places = "".join(traceback.format_tb(error.__traceback__))
+        parts.append(f"{places}{_named(error)}")
+        error = error.__cause__ or (None if error.__suppress_context__ else error.__context__)
+    return "\ncaused by:\n".join(parts)
+
+
+def _named(error: BaseException) -> str:
+    kind = type(error)
+    name = f"{kind.__module__}.{kind.__qualname__}".removeprefix("builtins.")
+    return f"{name}: {_printable(str(error))}" if isinstance(error, _SHOWN) else name

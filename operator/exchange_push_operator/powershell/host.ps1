@@ -1,0 +1,441 @@
+# Runs allow-listed cmdlets for the operator: one JSON request per line in, one JSON answer per
+# line out, until standard input ends. Windows PowerShell 3.0 to 5.1.
+# Cmdlets are invoked by name and parameters; no text that was received is ever run as script.
+param($Reader, $Writer, [string]$Version)
+
+Set-StrictMode -Off
+$ErrorActionPreference = 'Stop'
+$ProgressPreference = 'SilentlyContinue'
+$WarningPreference = 'SilentlyContinue'
+$VerbosePreference = 'SilentlyContinue'
+$ConfirmPreference = 'None'
+
+$AllowList = ConvertFrom-Json -InputObject @'
+@@ALLOW@@
+'@
+
+# Where the work of one call is done: 'request', 'session' or 'cmdlet'.
+$State = @{
+    Boot            = [Guid]::NewGuid().ToString('N')
+    Fqdn            = ''
+    Credential      = $null
+    ExchangeSession = $null
+    SessionError    = $null
+    LocalSession    = $null
+    Stuck           = $false
+    Where           = 'request'
+    Answers         = New-Object Collections.Specialized.OrderedDictionary
+}
+
+# PowerShell 7 turns text that looks like a date into a date; 5.1 does not, and has no such switch.
+$JsonOption = @{}
+if ((Get-Command -Name ConvertFrom-Json).Parameters.ContainsKey('DateKind')) { $JsonOption.DateKind = 'String' }
+
+#region Fixed functions: what no Exchange cmdlet tells. They run in a local session of their own,
+# where $Credential holds the login. $env:COMPUTERNAME is the name Exchange uses for a server.
+
+function Get-LocalExchangeServer {
+    $ErrorActionPreference = 'Stop'
+    $domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName
+
+    # AdminDisplayVersion stays at the cumulative update; the file of Setup has the true build.
+    $build = $null
+    $key = [Microsoft.Win32.Registry]::LocalMachine.OpenSubKey('SOFTWARE\Microsoft\ExchangeServer\v15\Setup')
+    if ($key) {
+        $setup = [IO.Path]::Combine([string]$key.GetValue('MsiInstallPath'), 'Bin\ExSetup.exe')
+        if ([IO.File]::Exists($setup)) {
+            $file = [Diagnostics.FileVersionInfo]::GetVersionInfo($setup)
+            $build = '{0}.{1}.{2}.{3}' -f $file.FileMajorPart, $file.FileMinorPart, $file.FileBuildPart, $file.FilePrivatePart
+        }
+    }
+
+    $started = $null
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='MSExchangeHM'"
+    if ($service -and $service.ProcessId) {
+        # It may end between the two lines.
+        $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
+        if ($process) { $started = $process.StartTime.ToUniversalTime() }
+    }
+
+    $transport = $null
+    if ($key) {
+        try { $transport = Get-TransportThumbprint -Domain $domain }
+        catch { Write-Warning -Message ('The internal transport certificate could not be read: ' + $_.Exception.GetType().Name) }
+    }
+
+    New-Object -TypeName PSObject -Property @{
+        Name                           = $env:COMPUTERNAME
+        Fqdn                           = ('{0}.{1}' -f $env:COMPUTERNAME, $domain).ToLowerInvariant()
+        Version                        = $build
+        HealthManagerStartedUTC        = $started
+        SetupRunning                   = (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0)
+        TransportCertificateThumbprint = $transport
+    }
+}
+
+function Get-TransportThumbprint {
+    # No cmdlet names the certificate that Exchange uses between its servers; its AD object does.
+    param([string]$Domain)
+    $secure = [DirectoryServices.AuthenticationTypes]'Secure, Signing, Sealing'
+    # A network logon has no credential to show to a domain controller, hence the explicit one.
+    $user = $Credential.UserName
+    $password = $Credential.GetNetworkCredential().Password
+    $root = New-Object -TypeName DirectoryServices.DirectoryEntry -ArgumentList "LDAP://$Domain/RootDSE", $user, $password, $secure
+    $services = 'CN=Microsoft Exchange,CN=Services,' + $root.Properties['configurationNamingContext'][0]
+    $base = New-Object -TypeName DirectoryServices.DirectoryEntry -ArgumentList "LDAP://$Domain/$services", $user, $password, $secure
+    $searcher = New-Object -TypeName DirectoryServices.DirectorySearcher -ArgumentList $base
+    $searcher.Filter = "(&(objectClass=msExchExchangeServer)(cn=$env:COMPUTERNAME))"
+    $searcher.ClientTimeout = [TimeSpan]::FromSeconds(20)
+    [void]$searcher.PropertiesToLoad.Add('msExchServerInternalTLSCert')
+    $found = $searcher.FindOne()
+    if (-not $found -or $found.Properties['msExchServerInternalTLSCert'].Count -eq 0) { return $null }
+    $der = [byte[]]$found.Properties['msExchServerInternalTLSCert'][0]
+    # The comma keeps the bytes together as the one argument of the constructor.
+    (New-Object -TypeName Security.Cryptography.X509Certificates.X509Certificate2 -ArgumentList (, $der)).Thumbprint
+}
+
+function Get-LocalCertificate {
+    $ErrorActionPreference = 'Stop'
+    $store = New-Object -TypeName Security.Cryptography.X509Certificates.X509Store -ArgumentList 'My', 'LocalMachine'
+    $store.Open('ReadOnly')
+    try {
+        foreach ($certificate in $store.Certificates) {
+            New-Object -TypeName PSObject -Property @{
+                Thumbprint    = $certificate.Thumbprint
+                HasPrivateKey = $certificate.HasPrivateKey
+                FriendlyName  = $certificate.FriendlyName
+                RawData       = $certificate.RawData
+            }
+        }
+    } finally { $store.Close() }
+}
+
+function Restart-Service {
+    param([string]$Name)
+    if ($Name -ne 'MSExchangeHM') { throw 'Only MSExchangeHM may be restarted.' }
+    Microsoft.PowerShell.Management\Restart-Service -Name $Name -Confirm:$false -ErrorAction Stop -WarningAction SilentlyContinue
+}
+
+#endregion
+
+#region JSON: written by hand, because ConvertTo-Json of 5.1 stops at a depth, turns enums into
+# numbers and dates into /Date(n)/, and wraps some arrays. All of it is ASCII.
+
+function ConvertTo-JsonString {
+    param([string]$Text)
+    $escape = { param($Match) '\u{0:x4}' -f [int][char]$Match.Value }
+    '"' + [Regex]::Replace($Text, '[^\x20\x21\x23-\x5B\x5D-\x7E]', $escape) + '"'
+}
+
+function ConvertTo-JsonText {
+    param($Value, [int]$Depth = 0)
+    if ($null -eq $Value) { return 'null' }
+    if ($Value -is [Management.Automation.SwitchParameter]) { $Value = $Value.IsPresent }
+    if ($Value -is [bool]) { if ($Value) { return 'true' } else { return 'false' } }
+    if ($Value -is [DateTime]) { return ConvertTo-JsonString ($Value.ToUniversalTime().ToString('o')) }
+    if ($Value -is [DateTimeOffset]) { return ConvertTo-JsonString ($Value.UtcDateTime.ToString('o')) }
+    if ($Value -is [byte[]]) { return ConvertTo-JsonString ([Convert]::ToBase64String($Value)) }
+    if ($Value -is [int] -or $Value -is [long] -or $Value -is [int16] -or $Value -is [byte] -or $Value -is [uint32]) {
+        # An enum of the Exchange session arrives as a number that remembers its name.
+        if ([string]($Value.PSObject.TypeNames[0]) -like 'Deserialized.*') { return ConvertTo-JsonString ($Value.ToString()) }
+        return ([long]$Value).ToString([Globalization.CultureInfo]::InvariantCulture)
+    }
+    # Text is IEnumerable too, and so is an XML node, which would contain itself for ever.
+    if ($Value -isnot [string] -and $Value -isnot [Xml.XmlNode] -and $Depth -lt 12) {
+        if ($Value -is [Collections.IDictionary]) {
+            $pairs = foreach ($entry in $Value.GetEnumerator()) {
+                (ConvertTo-JsonString ([string]$entry.Key)) + ':' + (ConvertTo-JsonText $entry.Value ($Depth + 1))
+            }
+            return '{' + (@($pairs) -join ',') + '}'
+        }
+        if ($Value -is [Collections.IEnumerable]) {
+            $items = foreach ($item in $Value) { ConvertTo-JsonText $item ($Depth + 1) }
+            return '[' + (@($items) -join ',') + ']'
+        }
+    }
+    ConvertTo-JsonString ([string]$Value)
+}
+
+function Write-Answer {
+    # The newline in front ends whatever a cmdlet may have written to the console without one.
+    param([string]$Text)
+    $Writer.WriteLine("`n" + $Text)
+}
+
+#endregion
+
+#region Errors
+
+function Deny-Call {
+    param([string]$Id, [string]$Message, [string]$Category = 'InvalidArgument')
+    $exception = New-Object -TypeName InvalidOperationException -ArgumentList $Message
+    throw (New-Object -TypeName Management.Automation.ErrorRecord -ArgumentList $exception, $Id, $Category, $null)
+}
+
+# What Windows says when it will not let an account in: access denied, no logon session to show
+# (the second hop), logon failure, restriction, password expired, account disabled, password must
+# change, locked out, no credentials, and WinRM's own code for a failed Kerberos sign-in.
+$AccessDenied = @(5, 1312, 1326, 1327, 1330, 1331, 1907, 1909, -2146893042, -2144108387)
+
+function ConvertTo-Fault {
+    param($ErrorRecord)
+    # A method call wraps the true error into "Exception calling ...": the inner one has the id.
+    $record = $ErrorRecord
+    $exception = $record.Exception
+    while ($exception -is [Management.Automation.MethodInvocationException] -and $exception.InnerException) {
+        $exception = $exception.InnerException
+    }
+    if (-not [Object]::ReferenceEquals($exception, $record.Exception) -and $exception.ErrorRecord) { $record = $exception.ErrorRecord }
+    $reason = [string]$record.CategoryInfo.Reason
+    if (-not $reason -or $reason -eq 'MethodInvocationException') { $reason = $exception.GetType().Name }
+    $text = [string]$exception.Message
+    # Binding errors repeat the whole argument.
+    if ($text.Length -gt 2000) { $text = $text.Substring(0, 2000) }
+    $fault = @{
+        message  = $text
+        id       = [string]$record.FullyQualifiedErrorId
+        category = [string]$record.CategoryInfo.Category
+        reason   = $reason
+        where    = $State.Where
+    }
+    if ($State.Where -eq 'session' -and $AccessDenied -contains $exception.ErrorCode) {
+        $fault.id = 'AccessDenied'
+        $fault.category = 'PermissionDenied'
+    }
+    $fault
+}
+
+#endregion
+
+#region Sessions
+
+function Close-Session {
+    foreach ($name in 'ExchangeSession', 'LocalSession') {
+        $session = $State[$name]
+        $State[$name] = $null
+        if ($session) { try { $session.Dispose() } catch { $null = $_ } }
+    }
+}
+
+function Open-ExchangeSession {
+    $session = $State.ExchangeSession
+    if ($session -and $session.RunspaceStateInfo.State -eq 'Opened' -and $session.RunspaceAvailability -eq 'Available') { return }
+    # A batch does not wait for the same time-out once per cmdlet.
+    if ($State.SessionError) { throw $State.SessionError }
+    $State.ExchangeSession = $null
+    if ($session) { try { $session.Dispose() } catch { $null = $_ } }
+    if (-not $State.Fqdn) { Deny-Call -Id 'NotLoggedIn' -Message 'no login yet' }
+    $connection = New-Object -TypeName Management.Automation.Runspaces.WSManConnectionInfo -ArgumentList @(
+        [Uri]('http://{0}/PowerShell/' -f $State.Fqdn),
+        'http://schemas.microsoft.com/powershell/Microsoft.Exchange',
+        $State.Credential)
+    $connection.AuthenticationMechanism = 'Kerberos'
+    $connection.OpenTimeout = 60000
+    $connection.OperationTimeout = 180000
+    $connection.IdleTimeout = 900000
+    # Errors are shown to people: in one language, whatever the account's is.
+    $connection.Culture = [Globalization.CultureInfo]'en-US'
+    $connection.UICulture = [Globalization.CultureInfo]'en-US'
+    # No host: a prompt fails instead of hanging, and nothing is written to the console.
+    $session = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($connection)
+    try { $session.Open() }
+    catch {
+        $State.SessionError = $_
+        try { $session.Dispose() } catch { $null = $_ }
+        throw $State.SessionError
+    }
+    $State.ExchangeSession = $session
+}
+
+function Open-LocalSession {
+    $session = $State.LocalSession
+    if ($session -and $session.RunspaceStateInfo.State -eq 'Opened') { return }
+    $initial = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
+    foreach ($name in 'Get-LocalExchangeServer', 'Get-TransportThumbprint', 'Get-LocalCertificate', 'Restart-Service') {
+        $definition = (Get-Command -Name $name -CommandType Function).Definition
+        $initial.Commands.Add((New-Object -TypeName Management.Automation.Runspaces.SessionStateFunctionEntry -ArgumentList $name, $definition))
+    }
+    $initial.Variables.Add((New-Object -TypeName Management.Automation.Runspaces.SessionStateVariableEntry -ArgumentList 'Credential', $State.Credential, ''))
+    $session = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($initial)
+    $session.Open()
+    $State.LocalSession = $session
+}
+
+#endregion
+
+#region Requests
+
+function Set-Argument {
+    # Puts a parameter's value into $Arguments as the type that the allow-list names.
+    param($Arguments, [string]$Name, $Type, $Value)
+    if ($Type -isnot [string]) {
+        if (@($Type) -cnotcontains $Value) { throw 'not one of the allowed values' }
+        $Arguments[$Name] = [string]$Value
+        return
+    }
+    switch ($Type) {
+        'string' { if ($Value -isnot [string]) { throw 'not a text' }; $Arguments[$Name] = [string]$Value }
+        'bool' { if ($Value -isnot [bool]) { throw 'not a bool' }; $Arguments[$Name] = [bool]$Value }
+        'int' { if ($Value -isnot [int] -and $Value -isnot [long]) { throw 'not a number' }; $Arguments[$Name] = [int]$Value }
+        'strings' { $Arguments[$Name] = [string[]]@($Value) }
+        'bytes' { $Arguments[$Name] = [Convert]::FromBase64String([string]$Value) }
+        'date' {
+            # ISO 8601 and nothing else: the culture of the server has no say. Cmdlets expect local
+            # time, as Get-Date gives it.
+            $time = [Xml.XmlConvert]::ToDateTime([string]$Value, [Xml.XmlDateTimeSerializationMode]::Utc)
+            $Arguments[$Name] = $time.ToLocalTime()
+        }
+        default { throw 'unknown type' }
+    }
+}
+
+function Get-Argument {
+    # The checked parameters of a call, as a hashtable for AddParameters.
+    param($Call, $Rule)
+    $arguments = @{}
+    if ($Call.parameters) {
+        foreach ($given in $Call.parameters.PSObject.Properties) {
+            $known = $Rule.parameters.PSObject.Properties[$given.Name]
+            if (-not $known) { Deny-Call -Id 'ParameterNotAllowed' -Message ('parameter not allowed: {0} -{1}' -f $Call.cmdlet, $given.Name) }
+            # The value is not repeated: nobody knows what is in it.
+            try { Set-Argument -Arguments $arguments -Name $known.Name -Type $known.Value -Value $given.Value }
+            catch { Deny-Call -Id 'BadArgument' -Message ('not a valid value: {0} -{1}' -f $Call.cmdlet, $known.Name) }
+        }
+    }
+    $arguments
+}
+
+function Get-Row {
+    # The allow-listed properties of every object that is not $null.
+    param($Output, $Properties)
+    foreach ($object in $Output) {
+        if ($null -eq $object) { continue }
+        $row = @{}
+        foreach ($name in $Properties) { $row[$name] = $object.$name }
+        $row
+    }
+}
+
+function Invoke-Call {
+    param($Call)
+    $State.Where = 'request'
+    $name = [string]$Call.cmdlet
+    $known = $null
+    if ($name) { $known = $AllowList.PSObject.Properties[$name] }
+    if (-not $known) { Deny-Call -Id 'CmdletNotAllowed' -Message "cmdlet not allowed: $name" }
+    $rule = $known.Value
+    $arguments = Get-Argument -Call $Call -Rule $rule
+    $limit = 60
+    if ([int]$Call.timeout -gt 0) { $limit = [int]$Call.timeout }
+
+    $shell = [PowerShell]::Create()
+    try {
+        if ($rule.kind -eq 'exchange') {
+            $State.Where = 'session'
+            Open-ExchangeSession
+            $shell.Runspace = $State.ExchangeSession
+        } else {
+            Open-LocalSession
+            $shell.Runspace = $State.LocalSession
+        }
+        $State.Where = 'cmdlet'
+        [void]$shell.AddCommand($known.Name)
+        if ($arguments.Count -gt 0) { [void]$shell.AddParameters($arguments) }
+        $watch = [Diagnostics.Stopwatch]::StartNew()
+        $pending = $shell.BeginInvoke()
+        if (-not $pending.AsyncWaitHandle.WaitOne([TimeSpan]::FromSeconds($limit))) {
+            $State.Stuck = $true
+            [void]$shell.BeginStop($null, $null)
+            Deny-Call -Id 'Deadline' -Message "not finished after $limit s" -Category 'OperationTimeout'
+        }
+        $output = $shell.EndInvoke($pending)
+        @{
+            ok       = ($shell.Streams.Error.Count -eq 0)
+            ms       = [int]$watch.ElapsedMilliseconds
+            output   = @(Get-Row -Output $output -Properties @($rule.output))
+            errors   = @(foreach ($record in $shell.Streams.Error) { ConvertTo-Fault -ErrorRecord $record })
+            warnings = @(foreach ($record in $shell.Streams.Warning) { [string]$record.Message })
+        }
+    } finally {
+        # Dispose waits for a cmdlet that is still running; the process ends after a deadline anyway.
+        if (-not $State.Stuck) { $shell.Dispose() }
+    }
+}
+
+function Invoke-Batch {
+    param($Request)
+    $State.SessionError = $null
+    $results = New-Object -TypeName Collections.ArrayList
+    foreach ($call in @($Request.calls)) {
+        try { $result = Invoke-Call -Call $call }
+        catch { $result = @{ ok = $false; ms = 0; output = @(); warnings = @(); errors = @(ConvertTo-Fault -ErrorRecord $_) } }
+        [void]$results.Add($result)
+        if ($State.Stuck -or ($Request.stopOnError -and -not $result.ok)) { break }
+    }
+    @{ stuck = $State.Stuck; results = $results }
+}
+
+function Set-Login {
+    param($Request)
+    Close-Session
+    $State.Credential = $null
+    $State.Fqdn = [string]$Request.fqdn
+    if ($Request.password) {
+        $secret = New-Object -TypeName Security.SecureString
+        foreach ($character in ([string]$Request.password).ToCharArray()) { $secret.AppendChar($character) }
+        $State.Credential = New-Object -TypeName Management.Automation.PSCredential -ArgumentList ([string]$Request.username), $secret
+    }
+    @{ ok = $true }
+}
+
+function Resolve-Request {
+    param($Request)
+    if ($Request.op -eq 'ping') {
+        return @{ pong = $true; workingSet = [Diagnostics.Process]::GetCurrentProcess().WorkingSet64 }
+    }
+    if ($Request.op -eq 'login') { return Set-Login -Request $Request }
+    if ($Request.op -eq 'run' -and $Request.calls) { return Invoke-Batch -Request $Request }
+    @{ fatal = 'unknown request' }
+}
+
+#endregion
+
+Write-Answer -Text (ConvertTo-JsonText @{
+        ready   = $State.Boot
+        ps      = [string]$PSVersionTable.PSVersion
+        pid     = $PID
+        bits    = [IntPtr]::Size * 8
+        host    = [Environment]::MachineName
+        version = $Version
+    })
+
+while ($null -ne ($line = $Reader.ReadLine())) {
+    if (-not $line) { continue }
+    # The parser of 5.1 puts the whole text into its message, perhaps with a password: never shown.
+    $request = $null
+    try { $request = ConvertFrom-Json -InputObject $line @JsonOption } catch { $null = $_ }
+    $line = $null
+    $id = ''
+    if ($request) { $id = [string]$request.id }
+    if (-not $id) {
+        Write-Answer -Text (ConvertTo-JsonText @{ id = $null; boot = $State.Boot; fatal = 'unreadable request' })
+        continue
+    }
+    # A request that comes twice has lost its answer on the way: it is answered, not run again.
+    if ($State.Answers.Contains($id)) { Write-Answer -Text $State.Answers[$id]; continue }
+    try { $answer = Resolve-Request -Request $request } catch { $answer = @{ fatal = $_.Exception.GetType().Name } }
+    $keep = $request.op -eq 'run'
+    $request = $null
+    $answer.id = $id
+    $answer.boot = $State.Boot
+    try { $text = ConvertTo-JsonText $answer }
+    catch { $text = ConvertTo-JsonText @{ id = $id; boot = $State.Boot; fatal = 'answer cannot be written' } }
+    if ($keep) {
+        $State.Answers[$id] = $text
+        while ($State.Answers.Count -gt 8) { $State.Answers.RemoveAt(0) }
+    }
+    Write-Answer -Text $text
+    if ($State.Stuck) { [Environment]::Exit(98) }
+}
+Close-Session
+exit 0

@@ -1,0 +1,151 @@
+"""One pass over one resource: from the API server's object to its new status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core import organization, status
+from exchange_push_operator.core.conditions import find
+from exchange_push_operator.core.config import FINALIZER, PushConfig
+from exchange_push_operator.core.conflict import Peer, check_conflict
+from exchange_push_operator.core.errors import PushError, SpecError, Throttled
+from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.parse import parse
+from exchange_push_operator.core.plan import fails
+from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.core.schedule import Requeue
+from exchange_push_operator.reconcile import deletion
+from exchange_push_operator.reconcile.gather import gather
+from exchange_push_operator.reconcile.judge import finding_of
+from exchange_push_operator.reconcile.outcome import Outcome, requeue
+from exchange_push_operator.reconcile.report import events, report
+from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
+from exchange_push_operator.reconcile.walk import walk
+from exchange_push_operator.reconcile.world import Locks, Memory, World
+
+__all__ = ["Locks", "Memory", "Outcome", "Peer", "World", "reconcile"]
+
+_UNREADABLE_RETRY = 600.0
+
+
+def reconcile(
+    resource: Mapping[str, Any],
+    peers: Callable[[], Sequence[Peer]],
+    world: World,
+    memory: Memory,
+) -> Outcome:
+    """Look, plan, change, look again. Blocks; raises on bugs only."""
+    now = world.clock()
+    try:
+        config = parse(resource)
+    except SpecError as error:
+        finding = fails(Reason.INVALID_SPEC, str(error))
+        new = status.not_looked(resource, finding, now)
+        told = events(resource.get("status") or {}, new, [])
+        return Outcome(new, Requeue("stalled", _UNREADABLE_RETRY, _UNREADABLE_RETRY), told)
+    early = _without_looking(resource, config, world, now)
+    if early is not None:
+        return early
+    try:
+        outcome = _signed_in(resource, config, peers, world, memory)
+    except TenantNotFound:
+        new = status.tenant_not_found(resource, now)
+        told = events(config.status, new, [])
+        return Outcome(new, requeue(config, "retry"), told)
+    except PushError as error:
+        return _ended_early(resource, config, world, memory, error)
+    memory.unreachable_since = None
+    return outcome
+
+
+def _without_looking(
+    resource: Mapping[str, Any], config: PushConfig, world: World, now: datetime
+) -> Outcome | None:
+    if config.deleting and deletion.needs_nothing(config):
+        return deletion.let_go(config)
+    if config.suspended:
+        return Outcome(status.suspended(resource, now), requeue(config, "never"))
+    ours = FINALIZER in config.finalizers
+    if not config.deleting and ours != config.disable_on_delete:
+        return Outcome(config.status, requeue(config, "now"), finalizer=config.disable_on_delete)
+    if config.deleting and world.read_only:
+        message = "the operator runs with --read-only and undoes nothing"
+        return deletion.waiting(resource, config, fails(Reason.DELETING, message), now)
+    return None
+
+
+def _signed_in(
+    resource: Mapping[str, Any],
+    config: PushConfig,
+    peers: Callable[[], Sequence[Peer]],
+    world: World,
+    memory: Memory,
+) -> Outcome:
+    session = open_session(config, world, world.clock())
+    observed = gather(session)
+    organization_id = organization.organization_id(observed)
+    if config.status.get("organizationId") != organization_id:
+        return _introduce(resource, config, organization_id, world.clock())
+    # One writer per organisation: whoever comes second looks at what the first one did.
+    with world.locks.hold(f"organization/{organization_id}"):
+        check_conflict(config, organization_id, peers())
+        if config.deleting:
+            return deletion.retire(resource, session, observed, world.clock())
+        return _walk(resource, session, memory, observed)
+
+
+def _walk(
+    resource: Mapping[str, Any], session: Session, memory: Memory, observed: Observations
+) -> Outcome:
+    config, world = session.config, session.world
+    passive = config.observe or world.read_only
+    refused = next(iter(observed.refusals()), None)
+    if refused is not None:
+        raise refused
+    result = walk(session, memory, observed, may_write=not passive)
+    return report(resource, session, result, world.clock(), passive=passive)
+
+
+def _introduce(
+    resource: Mapping[str, Any], config: PushConfig, organization_id: str, now: datetime
+) -> Outcome:
+    """Let the others know which organisation this is before anything is written (safety rule 7)."""
+    new = {**status.progressing(resource, now), "organizationId": organization_id}
+    return Outcome(new, requeue(config, "now"))
+
+
+def _ended_early(
+    resource: Mapping[str, Any],
+    config: PushConfig,
+    world: World,
+    memory: Memory,
+    error: PushError,
+) -> Outcome:
+    now = world.clock()
+    finding = finding_of(error)
+    if config.deleting:
+        return deletion.waiting(resource, config, finding, now)
+    if finding.status == "False" and finding.reason in STALLED:
+        memory.unreachable_since = None
+        new = status.not_looked(resource, finding, now)
+        return Outcome(new, requeue(config, "stalled"), events(config.status, new, []))
+    pause = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+    again = requeue(config, "retry", pause)
+    if _within_grace(config, world, memory, now):
+        return Outcome(config.status, again)
+    reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.UNREACHABLE
+    new = status.out_of_reach(resource, str(error), reason, now)
+    return Outcome(new, again, events(config.status, new, []))
+
+
+def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
+    """Whether the conditions stay as they were: a short silence is not news (design section 5)."""
+    known = find(config.status, "Ready")
+    if known is None or known["observedGeneration"] != config.generation:
+        return False
+    if known["reason"] in (Reason.UNREACHABLE, Reason.THROTTLED, Reason.PROGRESSING):
+        return False
+    memory.unreachable_since = memory.unreachable_since or now
+    return now - memory.unreachable_since < world.unreachable_grace

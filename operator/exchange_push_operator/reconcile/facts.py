@@ -1,0 +1,139 @@
+"""The part of status that tells what was seen: certificate, key, proxy, servers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.errors import CmdletFailed, PushError
+from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.probes import Probe, ProbeState
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.reconcile.session import Session
+from exchange_push_operator.reconcile.walk import Walk
+from exchange_push_operator.stages import principal_credential, proxy, verification
+
+
+def facts(
+    status: Mapping[str, Any], session: Session, result: Walk, now: datetime
+) -> dict[str, Any]:
+    """The status with what was seen; what could not be seen this time stays as it was."""
+    seen: dict[str, Any] = {**status, "tenantId": session.tenant_id}
+    config, observed = session.config, result.observed
+    readers = (
+        ("organizationId", lambda: organization.organization_id(observed)),
+        ("certificate", lambda: _certificate(observed)),
+        ("principalCredential", lambda: _principal(config, observed, now)),
+        ("proxy", lambda: _proxy(config, observed)),
+    )
+    for key, read in readers:
+        try:
+            value = read()
+        except PushError:
+            continue
+        if value is None:
+            seen.pop(key, None)
+        else:
+            seen[key] = value
+    rows = [_row(config, observed, name, now) for name in config.servers]
+    seen["servers"] = rows
+    seen["serversReady"] = f"{sum(row['ready'] for row in rows)}/{len(rows)}"
+    return seen
+
+
+def _certificate(observed: Observations) -> dict[str, Any] | None:
+    auth = organization.auth_config(observed)
+    found = organization.find_certificate(observed, auth.current) if auth.current else None
+    if found is None:
+        return None
+    certificate = found.certificate
+    told: dict[str, Any] = {
+        "thumbprint": certificate.thumbprint,
+        "sha256": certificate.sha256,
+        "notBefore": utc_text(certificate.not_before),
+        "notAfter": utc_text(certificate.not_after),
+        "origin": "Created" if found.ours else "Adopted",
+        "publicKey": certificate.base64,
+    }
+    if auth.next:
+        told["next"] = _next(observed, auth.next, auth.next_effective)
+    return told
+
+
+def _next(observed: Observations, thumbprint: str, effective: datetime | None) -> dict[str, str]:
+    told = {"thumbprint": thumbprint}
+    found = organization.find_certificate(observed, thumbprint)
+    if found is not None:
+        told["notAfter"] = utc_text(found.certificate.not_after)
+    if effective is not None:
+        told["effectiveDate"] = utc_text(effective)
+    return told
+
+
+def _principal(config: PushConfig, observed: Observations, now: datetime) -> dict[str, Any] | None:
+    seen = principal_credential.observe(config, observed)
+    if seen is None or not seen.principal.exists:
+        return None
+    told: dict[str, Any] = {"foreignKeys": len(principal_credential.foreign(seen))}
+    entry = principal_credential.held_current(seen, now)
+    if entry is not None:
+        told["keyId"] = entry.key_id
+        if entry.ends is not None:
+            told["endDateTime"] = utc_text(entry.ends)
+    return told
+
+
+def _proxy(config: PushConfig, observed: Observations) -> dict[str, Any] | None:
+    seen = proxy.observe(config, observed)
+    if seen is None:
+        return None
+    state = ProxyState.ENABLED if seen.enabled else ProxyState.DISABLED
+    told = {"state": state.value, "organization": seen.organization, "uri": seen.uri}
+    return {key: value for key, value in told.items() if value}
+
+
+def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -> dict[str, Any]:
+    rows = {row["name"]: row for row in config.status.get("servers") or ()}
+    before: Mapping[str, Any] = rows.get(name, {})
+    if name in observed.away:
+        row = {key: before[key] for key in ("version", "certificate") if key in before}
+        since = before.get("awaySince") or utc_text(now)
+        return {
+            "name": name, "ready": False, **row, "reason": str(Reason.UNREACHABLE),
+            "awaySince": since,
+        }  # fmt: skip
+    row = {"name": name, "ready": False}
+    try:
+        return _answering(config, observed, row)
+    except CmdletFailed:
+        return {**row, "reason": str(Reason.NOT_OBSERVED)}
+
+
+def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) -> dict[str, Any]:
+    name = row["name"]
+    local = organization.local_server(observed, name)
+    row["version"] = local.version_text
+    current = organization.auth_config(observed).current
+    if current:
+        stored = organization.stored_certificates(observed, name).get(current)
+        held = stored is not None and stored.has_private_key
+        row["certificate"] = "Present" if held else "Missing"
+    row["ready"] = row.get("certificate") == "Present"
+    if local.maintenance:
+        return {**row, "ready": False, "reason": str(Reason.IN_MAINTENANCE)}
+    result = _probe(config, observed, name)
+    if result is not None:
+        row["probe"] = str(result.state)
+        row["ready"] = row["ready"] and result.state not in (ProbeState.FAILED, ProbeState.NOT_RUN)
+        if result.error:
+            row["probeError"] = result.error
+    return row
+
+
+def _probe(config: PushConfig, observed: Observations, name: str) -> Probe | None:
+    seen = verification.observe(config, observed)
+    return seen.probes.get(name) if seen else None

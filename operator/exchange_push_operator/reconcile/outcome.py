@@ -1,0 +1,37 @@
+"""What a pass gives back to the controller."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.schedule import Kind, Requeue
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """The whole new status, when to look again, and what to tell.
+
+    ``finalizer``: True, our finalizer must be on the object before anything is changed; False, it
+    must go; None, leave it as it is.
+    """
+
+    status: Mapping[str, Any]
+    requeue: Requeue
+    events: tuple[Event, ...] = ()
+    changes: tuple[str, ...] = ()
+    finalizer: bool | None = None
+
+
+def requeue(config: PushConfig, kind: Kind, at_least: float = 0.0) -> Requeue:
+    """When to look again, with the resource's own figures."""
+    timing = config.timing
+    return Requeue(
+        kind=kind,
+        interval=timing.interval.total_seconds(),
+        retry_interval=timing.retry_interval.total_seconds(),
+        at_least=at_least,
+    )

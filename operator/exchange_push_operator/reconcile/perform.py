@@ -1,0 +1,105 @@
+"""Performing one step: policy, safety, the call, and its errors by what to do next."""
+
+from __future__ import annotations
+
+from exchange_push_operator.core import organization, refusals
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest
+from exchange_push_operator.core.errors import CmdletFailed, GraphFailed, PushError, Unreachable
+from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
+from exchange_push_operator.core.looks import Observations, not_permitted
+from exchange_push_operator.core.plan import Guard, Step
+from exchange_push_operator.core.safety import check_cmdlet, check_write, still_valid
+from exchange_push_operator.reconcile.session import Session
+
+
+class PlanVoid(Exception):
+    """What the plan rested on has changed in the meantime: look again, plan again."""
+
+
+def perform(session: Session, observed: Observations, step: Step) -> None:
+    """Make one change.
+
+    Raises: Refused, CmdletFailed, GraphFailed, Unreachable, Throttled, OutcomeUnknown, PlanVoid.
+    """
+    session.check()
+    policy = session.world.policy()
+    policy.check(session.config)
+    policy.check_tenant(session.config, session.tenant_id)
+    if isinstance(step.command, Cmdlet):
+        check_cmdlet(step, organization.auth_config(observed).current)
+        _run(session, step.server or writer(observed), step.command)
+    else:
+        _patch(session, step, step.command)
+
+
+def writer(observed: Observations) -> str:
+    """The server that organisation-wide changes are made on: it answers and is not resting.
+
+    Raises: Unreachable where every answering server is in maintenance.
+    """
+    resting = organization.in_maintenance(observed)
+    for name in observed.answered:
+        if name not in resting:
+            return name
+    raise Unreachable(f"every server that answers is in maintenance: {', '.join(sorted(resting))}")
+
+
+def _run(session: Session, server: str, command: Cmdlet) -> None:
+    (answer,) = session.exchange.run(server, (command,), changes=True)
+    if answer.error is not None:
+        raise _described(server, command, answer.error)
+
+
+def _described(server: str, command: Cmdlet, error: CmdletFailed) -> PushError:
+    described = not_permitted(command, error)
+    if described is not error:
+        return described
+    return CmdletFailed(
+        f"{server}: {command.name} failed: {error}",
+        identifier=error.identifier,
+        category=error.category,
+        kind=error.kind,
+        where=error.where,
+    )
+
+
+def _patch(session: Session, step: Step, command: GraphRequest) -> None:
+    """Read-modify-write of key credentials, one writer per principal (design section 7)."""
+    guard = step.guard
+    if session.graph is None or guard is None:
+        raise AssertionError("a Graph change needs a session and a guard")
+    with session.world.locks.hold(f"principal/{session.tenant_id}/{session.config.app_id}"):
+        entries = _reread(session, guard)
+        check_write(command, _without_leave(guard, step), entries)
+        try:
+            session.graph.send(command)
+        except GraphFailed as error:
+            if step.fallback is None or refusals.EXPIRED_ENTRY not in error.codes:
+                raise refusals.refused_write(session.config, error) from error
+            check_write(step.fallback, guard, entries)
+            _send_fallback(session, step.fallback)
+
+
+def _without_leave(guard: Guard, step: Step) -> Guard:
+    """Only the fallback may leave expired entries out; the first try carries every one."""
+    if step.fallback is None:
+        return guard
+    return Guard(guard.look, guard.entries, frozenset())
+
+
+def _send_fallback(session: Session, command: GraphRequest) -> None:
+    if session.graph is None:
+        raise AssertionError("a Graph change needs a session")
+    try:
+        session.graph.send(command)
+    except GraphFailed as error:
+        raise refusals.refused_write(session.config, error) from error
+
+
+def _reread(session: Session, guard: Guard) -> tuple[KeyCredential, ...]:
+    if session.graph is None:
+        raise AssertionError("a Graph change needs a session")
+    entries = read_credentials(session.graph.send(guard.look))
+    if not still_valid(guard, entries):
+        raise PlanVoid
+    return entries

@@ -1,0 +1,182 @@
+"""From a walk to the status and the events."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core.conditions import (
+    IN_SYNC,
+    READY,
+    RECONCILING,
+    STALLED_CONDITION,
+    find,
+    ready,
+    stalled,
+)
+from exchange_push_operator.core.errors import Refused, Throttled
+from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.plan import Finding, Step, fails, holds, plan_hash, unknown
+from exchange_push_operator.core.reasons import NOT_LOOKED_AT, STALLED, Reason
+from exchange_push_operator.core.schedule import Kind
+from exchange_push_operator.core.status import with_findings
+from exchange_push_operator.reconcile.facts import facts
+from exchange_push_operator.reconcile.judge import Plans
+from exchange_push_operator.reconcile.outcome import Outcome, requeue
+from exchange_push_operator.reconcile.session import Session
+from exchange_push_operator.reconcile.walk import Walk, awaits_administrator
+
+_MOST_PLANNED = 32
+_LONGEST_COMMAND = 1024
+_PAST = ("True",)
+
+
+def report(
+    resource: Mapping[str, Any], session: Session, result: Walk, now: datetime, *, passive: bool
+) -> Outcome:
+    """The outcome of a pass. ``passive``: by mode or setting, nothing was to be changed."""
+    config = session.config
+    findings = [plan.finding for plan in result.plans.values()]
+    failed = _failed(result)
+    counted = [failed, *findings] if failed else findings
+    summary = ready(counted, observe_only=passive, success=_success(session, result))
+    new: dict[str, Finding | None] = {
+        READY: summary,
+        IN_SYNC: _in_sync(session, result, passive=passive),
+        RECONCILING: _reconciling(summary, findings, failed),
+        STALLED_CONDITION: stalled(counted),
+        **{name: plan.finding for name, plan in result.plans.items()},
+    }
+    status = with_findings(resource, new, now)
+    status = facts(status, session, result, now)
+    remaining = [step for _, step in result.remaining]
+    status["plannedChanges"] = _planned(result)
+    status["advisories"] = _advisories(result.plans)
+    status.pop("planHash", None)
+    if remaining:
+        status["planHash"] = plan_hash(remaining)
+    done = [step for step in (s for _, s in result.performed) if step not in remaining]
+    return Outcome(
+        status=status,
+        requeue=requeue(config, _kind(summary, new), _patience(result)),
+        events=events(config.status, status, done),
+        changes=tuple(step.text for step in done),
+    )
+
+
+def _failed(result: Walk) -> Finding | None:
+    """A change that was refused for a person's sake stalls the resource."""
+    if result.failure is None:
+        return None
+    _, error = result.failure
+    if isinstance(error, Refused) and error.reason in STALLED:
+        return fails(error.reason, str(error))
+    return None
+
+
+def _success(session: Session, result: Walk) -> str:
+    config = session.config
+    verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
+    where = f"on {len(result.observed.answered)} servers"
+    if config.proxy.state.value != "Enabled":
+        return f"the trust of {config.tenant.domain} is as declared {where}"
+    words = "proxied and verified" if verified else "proxied, not verified,"
+    return f"push notifications of {config.proxy.organization} are {words} {where}"
+
+
+def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
+    remaining = result.remaining
+    if result.failure is not None:
+        refused = isinstance(result.failure[1], Refused)
+        reason = Reason.CHANGE_REFUSED if refused else Reason.CHANGE_FAILED
+        return fails(reason, str(result.failure[1]))
+    if not remaining:
+        return _nothing_planned(result)
+    what = "; ".join(f"{step.action} ({step.target})" for _, step in remaining)
+    if any(step.key in result.tried for _, step in remaining):
+        return unknown(Reason.SETTLING, f"changed, but not seen yet: {what}")
+    if not passive and all(awaits_administrator(session, step) for _, step in remaining):
+        return fails(
+            Reason.AWAITING_ADMINISTRATOR,
+            "the identity of spec.tenant.credentials may only read; an administrator makes the "
+            f"change in status.plannedChanges: {what}",
+        )
+    return fails(Reason.DRIFT_DETECTED, f"planned, not performed: {what}")
+
+
+def _nothing_planned(result: Walk) -> Finding:
+    for plan in result.plans.values():
+        if plan.finding.status == "Unknown" and plan.finding.reason in NOT_LOOKED_AT:
+            return unknown(Reason.UNREACHABLE, plan.finding.message)
+    return holds(Reason.NO_DRIFT, "nothing to change")
+
+
+def _reconciling(
+    summary: Finding, findings: list[Finding], failed: Finding | None
+) -> Finding | None:
+    if failed is not None or stalled(findings) is not None or summary.status == "True":
+        return None
+    return Finding("True", Reason.PROGRESSING_WITH_RETRY, summary.message)
+
+
+def _planned(result: Walk) -> list[dict[str, Any]]:
+    return [
+        {
+            "id": f"{position:02d}-{step.event}",
+            "stage": name,
+            "target": step.target,
+            "action": step.action,
+            "command": step.text[:_LONGEST_COMMAND],
+        }
+        for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
+    ]
+
+
+def _advisories(plans: Plans) -> list[dict[str, str]]:
+    found = {a.type: a.message for plan in plans.values() for a in plan.advisories}
+    return [{"type": type_, "message": found[type_]} for type_ in sorted(found)]
+
+
+def _kind(summary: Finding, new: Mapping[str, Finding | None]) -> Kind:
+    if new[STALLED_CONDITION] is not None:
+        return "stalled"
+    in_sync = new[IN_SYNC]
+    failed = in_sync is not None and in_sync.reason in (Reason.CHANGE_FAILED, Reason.CHANGE_REFUSED)
+    return "retry" if failed or summary.status != "True" else "steady"
+
+
+def _patience(result: Walk) -> float:
+    error = result.failure[1] if result.failure else None
+    return (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+
+
+def events(old: Mapping[str, Any], new: Mapping[str, Any], done: list[Step]) -> tuple[Event, ...]:
+    """What changed and what newly failed; nothing in a steady state."""
+    told = [Event("Normal", step.event, f"{step.action}: {step.target}") for step in done]
+    if done and (find(old, IN_SYNC) or {}).get("status") in _PAST:
+        names = ", ".join(step.event for step in done)
+        told.append(Event("Normal", "DriftCorrected", f"what had changed was corrected: {names}"))
+    adopted = new.get("certificate") or {}
+    if adopted.get("origin") == "Adopted" and not old.get("certificate"):
+        told.append(
+            Event("Normal", "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")
+        )
+    for condition in new["conditions"]:
+        before = find(old, condition["type"]) or {}
+        event = _transition(condition, before)
+        if event is not None:
+            told.append(event)
+    return tuple(dict.fromkeys(told))
+
+
+def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Event | None:
+    type_, status, reason = condition["type"], condition["status"], condition["reason"]
+    if (before.get("status"), before.get("reason")) == (status, reason):
+        return None
+    if type_ == READY and status == "True":
+        return Event("Normal", reason, condition["message"])
+    newly_failed = status == "False" and type_ != READY
+    if newly_failed or (type_ == STALLED_CONDITION and status == "True"):
+        return Event("Warning", reason, condition["message"])
+    return None

@@ -1,0 +1,175 @@
+"""Signing in: policy, tenant and Secrets, in the order in which each may be touched.
+
+Nothing is read from a Secret before the policy has allowed every host and the tenant that the
+resource names (safety rule 9).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+
+from exchange_push_operator.core import tenant
+from exchange_push_operator.core.client_certificate import check_client_certificate
+from exchange_push_operator.core.config import PushConfig, TenantCredentials
+from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
+from exchange_push_operator.core.ports import (
+    Exchange,
+    ExchangeAccess,
+    Graph,
+    GraphAccess,
+    Identity,
+    Sensitive,
+)
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.reconcile.world import World
+
+
+class TenantNotFound(Exception):
+    """The domain belongs to no tenant of the cloud. A fact, not a refusal."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """One signed-in pass."""
+
+    config: PushConfig
+    world: World
+    tenant_id: str
+    exchange: Exchange
+    graph: Graph | None
+    identity: Identity | None
+    deadline: datetime
+
+    def check(self) -> None:
+        """Between two remote calls: stop where the pass has used up its time.
+
+        Raises: Unreachable.
+        """
+        if self.world.stopping():
+            raise Unreachable("the operator is stopping; the next one goes on")
+        if self.world.clock() >= self.deadline:
+            raise Unreachable("the pass took longer than spec.timeout; it goes on with the next")
+
+
+def open_session(config: PushConfig, world: World, now: datetime) -> Session:
+    """Sign in to nothing yet but Entra ID; Exchange signs in with its first look.
+
+    Raises: Refused, SpecError, Unreachable, Throttled, TenantNotFound.
+    """
+    policy = world.policy()
+    policy.check(config)
+    tenant_id = _resolve(config, world)
+    policy.check_tenant(config, tenant_id)
+    exchange = world.exchange(_exchange_access(config, world))
+    graph, identity = None, None
+    if config.needs_entra:
+        graph = world.graph(_graph_access(config, world, tenant_id, now))
+        identity = graph.identity()
+        _same_tenant(identity, tenant_id)
+    return Session(
+        config=config,
+        world=world,
+        tenant_id=tenant_id,
+        exchange=exchange,
+        graph=graph,
+        identity=identity,
+        deadline=now + config.timing.timeout,
+    )
+
+
+def _resolve(config: PushConfig, world: World) -> str:
+    if config.stays_inside and config.tenant.tenant_id:
+        return config.tenant.tenant_id
+    url = tenant.openid_configuration_url(config)
+    document = world.metadata.fetch(url)
+    found = tenant.issuer_tenant(document) if document is not None else None
+    if found is None:
+        raise TenantNotFound
+    tenant.confirm(config, found, f"the OpenID configuration of {config.tenant.domain}")
+    return found
+
+
+def _same_tenant(identity: Identity, tenant_id: str) -> None:
+    if identity.tenant_id.lower() != tenant_id:
+        raise Refused(
+            Reason.TENANT_MISMATCH,
+            f"the access token is of tenant {identity.tenant_id}, the domain of {tenant_id}; "
+            "correct spec.tenant",
+        )
+
+
+def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
+    name = config.connection.credentials_secret
+    data, version = world.secrets.read(config.namespace, name)
+    ca_pem = None
+    ca = config.connection.ca_secret
+    if ca is not None:
+        ca_data, ca_version = world.secrets.read(config.namespace, ca.name)
+        ca_pem = _entry(ca_data, config.namespace, ca.name, ca.key)
+        version = f"{version}.{ca_version}"
+    return ExchangeAccess(
+        transport=config.connection.transport,
+        scheme=config.connection.scheme,
+        port=config.connection.port,
+        username=_entry(data, config.namespace, name, "username"),
+        password=Sensitive.of(_entry(data, config.namespace, name, "password")),
+        ca_pem=ca_pem,
+        version=f"{config.namespace}/{name}@{version}",
+    )
+
+
+def _graph_access(config: PushConfig, world: World, tenant_id: str, now: datetime) -> GraphAccess:
+    credentials = config.tenant.credentials
+    if credentials is None:
+        raise SpecError("spec.tenant.credentials: required unless spec.principal.target is None")
+    secret, certificate, key, version = _proof(config, world, credentials, now)
+    cloud = config.tenant.cloud
+    return GraphAccess(
+        authority=cloud.authority,
+        graph=cloud.graph,
+        tenant_id=tenant_id,
+        client_id=credentials.client_id,
+        client_secret=secret,
+        certificate=certificate,
+        private_key=key,
+        version=version,
+    )
+
+
+def _proof(
+    config: PushConfig, world: World, credentials: TenantCredentials, now: datetime
+) -> tuple[Sensitive | None, str | None, Sensitive | None, str]:
+    if credentials.certificate_secret is not None:
+        name = credentials.certificate_secret
+        data, version = world.secrets.read(config.namespace, name)
+        certificate = _entry(data, config.namespace, name, "tls.crt")
+        key = _entry(data, config.namespace, name, "tls.key")
+        check_client_certificate(certificate, key, now)
+        return None, certificate, Sensitive.of(key), f"{config.namespace}/{name}@{version}"
+    if credentials.client_secret is not None:
+        name = credentials.client_secret.name
+        data, version = world.secrets.read(config.namespace, name)
+        text = _entry(data, config.namespace, name, credentials.client_secret.key)
+        return Sensitive.of(text.strip()), None, None, f"{config.namespace}/{name}@{version}"
+    raise SpecError("spec.tenant.credentials: name clientCertificate or clientSecret")
+
+
+def _entry(data: Mapping[str, bytes], namespace: str, name: str, key: str) -> str:
+    """One entry of a Secret as text. Raises: Refused (SecretInvalid)."""
+    try:
+        text = data[key].decode("utf-8")
+    except KeyError:
+        text = ""
+    except UnicodeDecodeError as error:
+        raise Refused(
+            Reason.SECRET_INVALID, f"Secret {namespace}/{name}: {key} is not UTF-8 text"
+        ) from error
+    if not text.strip():
+        raise Refused(
+            Reason.SECRET_INVALID,
+            f"Secret {namespace}/{name} has no {key}; add it (it holds: "
+            f"{', '.join(sorted(data)) or 'nothing'})",
+        )
+    return text

@@ -1,0 +1,132 @@
+"""The walk: look, plan, change, look again, until nothing is left to do or nothing more can be.
+
+Success is an empty plan after looking again, not a call that raised nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+from exchange_push_operator.core import refusals
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.errors import OutcomeUnknown, PushError
+from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.plan import Plan, Step, unknown
+from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.reconcile.gather import gather
+from exchange_push_operator.reconcile.judge import Plans, judge
+from exchange_push_operator.reconcile.perform import PlanVoid, perform
+from exchange_push_operator.reconcile.probing import probe
+from exchange_push_operator.reconcile.session import Session
+from exchange_push_operator.reconcile.world import Memory
+from exchange_push_operator.stages import STAGES, prerequisites, verification
+
+# A fresh organisation takes four: assign, add the key, restart a health manager, look.
+_MOST_ROUNDS = 10
+_LAST = verification.STAGE.condition
+
+
+@dataclass(slots=True)
+class Walk:
+    """What a walk ended with. ``failure`` is the change that did not work, if one did not."""
+
+    observed: Observations
+    plans: Plans
+    performed: list[tuple[str, Step]] = field(default_factory=list)
+    tried: set[str] = field(default_factory=set)
+    failure: tuple[str, PushError] | None = None
+
+    @property
+    def remaining(self) -> list[tuple[str, Step]]:
+        """Every step that is still planned, in order."""
+        return [(name, step) for name, plan in self.plans.items() for step in plan.steps]
+
+
+def walk(session: Session, memory: Memory, observed: Observations, *, may_write: bool) -> Walk:
+    """Go on from the first look until the plan is empty, a change fails, or all has been tried."""
+    clock = session.world.clock
+    result = Walk(*_look_closer(session, memory, observed, clock(), changed=False))
+    for _ in range(_MOST_ROUNDS):
+        steps = performable(session, result) if may_write else []
+        if not steps or result.failure:
+            break
+        if not _round(session, result, steps):
+            break
+        changed = bool(result.performed)
+        result.observed, result.plans = _look_closer(
+            session, memory, gather(session), clock(), changed=changed
+        )
+    _settle(result)
+    return result
+
+
+def _look_closer(
+    session: Session, memory: Memory, observed: Observations, now: datetime, *, changed: bool
+) -> tuple[Observations, Plans]:
+    """Judge; and where all else is as declared, probe and judge again."""
+    plans = judge(session.config, observed, now)
+    others = [plan for name, plan in plans.items() if name != _LAST]
+    in_order = all(plan.finding.status == "True" for plan in others)
+    if not in_order or not verification.wanted(session.config):
+        return observed, plans
+    observed = probe(session, memory, observed, now, changed=changed)
+    return observed, judge(session.config, observed, now)
+
+
+def performable(session: Session, result: Walk) -> list[tuple[str, Step]]:
+    """The steps that may be performed now and have not been tried in this pass."""
+    findings = [plan.finding for plan in result.plans.values()]
+    if any(f.status == "False" and f.reason in STALLED for f in findings):
+        return []
+    first = result.plans[prerequisites.STAGE.condition]
+    steps = result.remaining
+    if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
+        steps = [(name, step) for name, step in steps if step in first.steps]
+    return [
+        (name, step)
+        for name, step in steps
+        if step.key not in result.tried and not awaits_administrator(session, step)
+    ]
+
+
+def awaits_administrator(session: Session, step: Step) -> bool:
+    """Whether our identity may only read the principal that the step would write."""
+    if not isinstance(step.command, GraphRequest) or session.identity is None:
+        return False
+    return not refusals.may_write(session.config, session.identity)
+
+
+def _round(session: Session, result: Walk, steps: Sequence[tuple[str, Step]]) -> bool:
+    """Perform steps in order up to the first failure; whether another look is worth it."""
+    for name, step in steps:
+        result.tried.add(step.key)
+        try:
+            perform(session, result.observed, step)
+        except PlanVoid:
+            result.tried.discard(step.key)
+            return True
+        except OutcomeUnknown:
+            # Looked at before anything is repeated (safety rule 6).
+            result.performed.append((name, step))
+            return True
+        except PushError as error:
+            result.failure = (name, error)
+            return bool(result.performed)
+        result.performed.append((name, step))
+    return True
+
+
+def _settle(result: Walk) -> None:
+    """A change that was made and is not seen yet is Settling: wait, do not repeat."""
+    failed = result.failure[0] if result.failure else None
+    plans = dict(result.plans)
+    for stage in STAGES:
+        plan = plans[stage.condition]
+        tried = [step for step in plan.steps if step.key in result.tried]
+        if tried and stage.condition != failed:
+            message = f"changed, but not seen yet: {plan.finding.message}"
+            finding = unknown(Reason.SETTLING, message)
+            plans[stage.condition] = Plan(finding, plan.steps, plan.advisories)
+    result.plans = plans

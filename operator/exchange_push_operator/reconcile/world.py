@@ -1,0 +1,67 @@
+"""All that a pass needs from outside, and what is kept between passes."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+from exchange_push_operator.core.policy import Policy
+from exchange_push_operator.core.ports import (
+    Exchange,
+    ExchangeAccess,
+    Graph,
+    GraphAccess,
+    Metadata,
+    Secrets,
+)
+
+
+class Locks:
+    """Locks by name, made when first wanted: one writer per organization and per principal."""
+
+    def __init__(self) -> None:
+        """Start without any."""
+        self._guard = threading.Lock()
+        self._locks: dict[str, threading.Lock] = {}
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[None]:
+        """Wait for the lock of this name and keep it for a while."""
+        with self._guard:
+            lock = self._locks.setdefault(name, threading.Lock())
+        with lock:
+            yield
+
+
+def _never() -> bool:
+    return False
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """The doors to the outside, made once by the console command."""
+
+    secrets: Secrets
+    exchange: Callable[[ExchangeAccess], Exchange]
+    graph: Callable[[GraphAccess], Graph]
+    metadata: Metadata
+    policy: Callable[[], Policy]
+    clock: Callable[[], datetime]
+    locks: Locks = field(default_factory=Locks)
+    read_only: bool = False
+    unreachable_grace: timedelta = timedelta(minutes=5)
+    stopping: Callable[[], bool] = _never
+
+
+@dataclass(slots=True)
+class Memory:
+    """What one resource's passes remember. Losing it costs a probe and a little patience.
+
+    No decision about a change rests on it (safety rule 5).
+    """
+
+    probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    unreachable_since: datetime | None = None

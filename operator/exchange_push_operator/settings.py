@@ -1,0 +1,257 @@
+"""The operator's settings, from flags and the environment. The only reader of ``os.environ``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, NoReturn
+
+from exchange_push_operator.core.durations import parse_duration
+from exchange_push_operator.core.errors import SpecError
+
+NAME = "exchange-push-operator"
+PREFIX = "EXCHANGE_PUSH_OPERATOR_"
+_MOST_WORKERS = 256
+
+# What Kubernetes itself sets for a Service that is called as we are.
+_SERVICE_VARIABLE = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT)(_.*)?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Settings:
+    """How this process runs; what the installer decides, not the users of the resource."""
+
+    policy: Path
+    ca_file: Path | None
+    read_only: bool
+    max_interval: timedelta | None
+    unreachable_grace_period: timedelta
+    workers: int
+    namespaces: tuple[str, ...]
+    kubeconfig: Path | None
+    log_format: str
+    log_level: str
+
+
+@dataclass(frozen=True, slots=True)
+class _Option:
+    flag: str
+    metavar: str | None  # None: a switch
+    help: str
+    parse: Callable[[str], Any]
+    default: Any = None
+    many: bool = False
+
+    @property
+    def field(self) -> str:
+        return self.flag.removeprefix("--").replace("-", "_")
+
+    @property
+    def variable(self) -> str:
+        return PREFIX + self.field.upper()
+
+
+def parse(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Settings:
+    """Read the command line; a flag goes before its variable.
+
+    Ends the process with status 0 after ``--help`` and ``--version``, and with status 2 and one
+    line on standard error for what cannot be understood.
+    """
+    environment = os.environ if environment is None else environment
+    parser, run = _parsers()
+    given = vars(parser.parse_args(arguments))
+    _refuse_unknown_variables(run, environment)
+    values = {option.field: _value(run, option, given, environment) for option in _OPTIONS}
+    if values["policy"] is None:
+        run.error(
+            "--policy FILE is needed: it says which hosts, tenants and principals resources may "
+            "name; an empty file allows nothing"
+        )
+    namespaces = values.pop("namespace") or ()
+    return Settings(namespaces=tuple(dict.fromkeys(namespaces)), **values)
+
+
+class _Parser(argparse.ArgumentParser):
+    def error(self, message: str) -> NoReturn:
+        self.exit(2, f"{self.prog}: {message}\n")
+
+
+def _parsers() -> tuple[_Parser, _Parser]:
+    parser = _Parser(
+        prog=NAME,
+        description="Keeps push-notification proxying between on-premises Exchange and "
+        "Microsoft 365 configured, as ExchangePushConfig resources declare it.",
+        epilog=f"'{NAME} run --help' lists the settings.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {version(NAME)}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="watch the cluster and keep everything configured, until SIGTERM or Ctrl-C",
+        description="Watches ExchangePushConfig resources and keeps Exchange and Entra ID as they "
+        "declare, until SIGTERM or Ctrl-C. In a Pod it signs in with its service account.",
+        epilog=f"Every setting can also be given in the environment: --max-interval is "
+        f"{PREFIX}MAX_INTERVAL. A flag goes before its variable.",
+        allow_abbrev=False,
+    )
+    for option in _OPTIONS:
+        _add(run, option)
+    return parser, run
+
+
+def _add(parser: argparse.ArgumentParser, option: _Option) -> None:
+    if option.metavar is None:
+        parser.add_argument(option.flag, action="store_const", const="true", help=option.help)
+    else:
+        action = "append" if option.many else "store"
+        parser.add_argument(option.flag, metavar=option.metavar, action=action, help=option.help)
+
+
+def _value(
+    parser: _Parser, option: _Option, given: Mapping[str, Any], environment: Mapping[str, str]
+) -> Any:
+    text, source = given[option.field], option.flag
+    if text is None:
+        text, source = environment.get(option.variable) or None, option.variable
+    if text is None:
+        return option.default
+    texts = text if isinstance(text, list) else text.split(",") if option.many else [text]
+    try:
+        values = [option.parse(item.strip()) for item in texts]
+    except (ValueError, SpecError) as error:
+        parser.error(f"{source}: {str(error).removeprefix(': ')}")
+    return values if option.many else values[0]
+
+
+def _refuse_unknown_variables(parser: _Parser, environment: Mapping[str, str]) -> None:
+    # A misspelt READ_ONLY would mean writes.
+    known = {option.variable for option in _OPTIONS}
+    for name in sorted(environment):
+        if name.startswith(PREFIX) and name not in known and not _SERVICE_VARIABLE.fullmatch(name):
+            parser.error(f"{name}: there is no such setting; see {NAME} run --help")
+
+
+def _duration(text: str) -> timedelta:
+    value = parse_duration(text, "")
+    _require(value > timedelta(), f"{text!r} must be more than zero")
+    return value
+
+
+def _workers(text: str) -> int:
+    good = text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS
+    _require(good, f"{text!r} is not a whole number from 1 to {_MOST_WORKERS}")
+    return int(text)
+
+
+def _boolean(text: str) -> bool:
+    _require(text.lower() in _BOOLEANS, f"{text!r} is neither true nor false")
+    return _BOOLEANS[text.lower()]
+
+
+def _file(text: str) -> Path:
+    _require(Path(text).is_file(), f"there is no file {text}")
+    return Path(text)
+
+
+def _namespace(text: str) -> str:
+    good = _NAMESPACE.fullmatch(text) is not None
+    _require(good, f"{text!r} is not the name of a namespace; patterns are not supported")
+    return text
+
+
+def _one_of(*choices: str) -> Callable[[str], str]:
+    def parse_choice(text: str) -> str:
+        _require(text in choices, f"{text!r} is none of {', '.join(choices)}")
+        return text
+
+    return parse_choice
+
+
+def _require(good: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
+    if not good:
+        raise ValueError(message)
+
+
+_OPTIONS = (
+    _Option(
+        "--policy",
+        "FILE",
+        "which Exchange hosts, tenants, principals, issuer and push hosts the resources of each "
+        "namespace may name (YAML); needed; what it does not name is not allowed; read anew when "
+        "it changes",
+        _file,
+    ),
+    _Option(
+        "--ca-file",
+        "FILE",
+        "CA certificates (PEM) to trust besides the system's, for Exchange and Microsoft 365; "
+        "there is no way to switch verification off",
+        _file,
+    ),
+    _Option(
+        "--read-only",
+        None,
+        "look and report, write nothing to Exchange and Entra ID, whatever resources declare",
+        _boolean,
+        default=False,
+    ),
+    _Option(
+        "--max-interval",
+        "DURATION",
+        "the longest time between two looks at a resource, like 90s, 5m or 1h30m; caps "
+        "spec.interval (default: no cap)",
+        _duration,
+    ),
+    _Option(
+        "--unreachable-grace-period",
+        "DURATION",
+        "how long conditions stay as they were while no server, or Entra ID, answers (default: 5m)",
+        _duration,
+        default=timedelta(minutes=5),
+    ),
+    _Option(
+        "--workers",
+        "NUMBER",
+        f"how many resources are looked at at the same time, 1 to {_MOST_WORKERS} (default: 16)",
+        _workers,
+        default=16,
+    ),
+    _Option(
+        "--namespace",
+        "NAME",
+        "watch this namespace only; may be repeated (in the environment: separated by commas; "
+        "default: all namespaces)",
+        _namespace,
+        many=True,
+    ),
+    _Option(
+        "--kubeconfig",
+        "FILE",
+        "the cluster to use outside of a Pod: this file's current context; the variable "
+        "KUBECONFIG is never read",
+        _file,
+    ),
+    _Option(
+        "--log-format",
+        "FORMAT",
+        "text for people, json for machines (default: text)",
+        _one_of("text", "json"),
+        default="text",
+    ),
+    _Option(
+        "--log-level",
+        "LEVEL",
+        "debug, info, warning or error (default: info); libraries log warnings only",
+        _one_of("debug", "info", "warning", "error"),
+        default="info",
+    ),
+)

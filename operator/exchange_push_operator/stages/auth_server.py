@@ -1,0 +1,195 @@
+"""Auth server: Exchange trusts the tenant's token issuer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from exchange_push_operator.core import organization, tenant
+from exchange_push_operator.core.commands import Value, cmdlet
+from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class AuthServer:
+    """One trusted token issuer. ``realm`` is a tenant id, or "" before Exchange has read it."""
+
+    name: str
+    type: str
+    realm: str
+    metadata_url: str
+    enabled: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """The auth servers, and whose metadata the declared URL serves.
+
+    ``published`` is the tenant in that document, "" where it names none or was not asked for;
+    None where it could not be fetched.
+    """
+
+    tenant_id: str
+    servers: tuple[AuthServer, ...]
+    published: str | None
+
+
+def looks(config: PushConfig) -> Looks:
+    """The auth servers, and the document that Exchange is going to read."""
+    documents = () if config.stays_inside else (config.metadata_url,)
+    return Looks(organization=(organization.AUTH_SERVERS,), metadata=documents)
+
+
+def observe(config: PushConfig, observed: Observations) -> Observed:
+    """Read them. Raises: Refused, CmdletFailed, Throttled."""
+    rows = observed.organization(organization.AUTH_SERVERS)
+    return Observed(
+        tenant_id=observed.tenant_id,
+        servers=tuple(_read(row) for row in rows),
+        published=_published(config, observed),
+    )
+
+
+def _read(row: Mapping[str, Any]) -> AuthServer:
+    return AuthServer(
+        name=str(row["Name"]),
+        type=str(row["Type"]),
+        realm=str(row["Realm"] or "").lower(),
+        metadata_url=str(row["AuthMetadataUrl"] or ""),
+        enabled=bool(row["Enabled"]),
+    )
+
+
+def _published(config: PushConfig, observed: Observations) -> str | None:
+    if config.stays_inside:
+        return ""
+    try:
+        document = observed.document(config.metadata_url)
+    except Unreachable:
+        return None
+    return (tenant.realm(document) or "") if document is not None else ""
+
+
+def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:
+    """Adopt whichever auth server serves the tenant; else make or mend the declared one."""
+    if observed.published and observed.published != observed.tenant_id:
+        return Plan(_foreign_document(config, observed))
+    advisories = _advisories(observed)
+    name = config.auth_server.lower()
+    declared = next((s for s in observed.servers if s.name.lower() == name), None)
+    if declared is None:
+        adopted = next((s for s in observed.servers if _serves(s, observed.tenant_id)), None)
+        if adopted is not None:
+            message = f"auth server {adopted.name} serves the tenant"
+            return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
+        finding = fails(Reason.NOT_FOUND, f"there is no auth server {config.auth_server}")
+        return _mend(config, observed, finding, _new(config), advisories)
+    if declared.realm and declared.realm not in (observed.tenant_id, config.tenant.domain):
+        return Plan(_other_tenant(declared, observed.tenant_id), advisories=advisories)
+    drift, changes = _drift(config, observed, declared)
+    if drift is None:
+        message = f"auth server {declared.name} serves the tenant"
+        return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
+    return _mend(config, observed, drift, _set(declared.name, changes), advisories)
+
+
+def _serves(server: AuthServer, tenant_id: str) -> bool:
+    return server.enabled and server.type == "MicrosoftACS" and server.realm == tenant_id
+
+
+def _drift(
+    config: PushConfig, observed: Observed, declared: AuthServer
+) -> tuple[Finding | None, dict[str, Value]]:
+    changes: dict[str, Value] = {}
+    finding = None
+    if not declared.enabled:
+        changes["Enabled"] = True
+        finding = fails(Reason.DISABLED, f"auth server {declared.name} is disabled")
+    if not tenant.same_metadata(
+        declared.metadata_url,
+        config.metadata_url,
+        domain=config.tenant.domain,
+        tenant_id=observed.tenant_id,
+    ):
+        changes["AuthMetadataUrl"] = config.metadata_url
+        finding = fails(
+            Reason.OTHER_METADATA_URL,
+            f"auth server {declared.name} reads {declared.metadata_url}",
+        )
+    return finding, changes
+
+
+def _mend(
+    config: PushConfig,
+    observed: Observed,
+    finding: Finding,
+    step: Step,
+    advisories: tuple[Advisory, ...],
+) -> Plan:
+    if observed.published is None:
+        message = (
+            f"{finding.message}; {config.metadata_url} could not be read to confirm its tenant"
+        )
+        return Plan(unknown(Reason.UNREACHABLE, message), advisories=advisories)
+    return Plan(finding, (step,), advisories)
+
+
+def _new(config: PushConfig) -> Step:
+    return Step(
+        action="Create the auth server",
+        target=config.auth_server,
+        event="AuthServerCreated",
+        command=cmdlet(
+            "New-AuthServer",
+            Name=config.auth_server,
+            AuthMetadataUrl=config.metadata_url,
+            Confirm=False,
+        ),
+    )
+
+
+def _set(name: str, changes: dict[str, Value]) -> Step:
+    return Step(
+        action="Correct the auth server",
+        target=name,
+        event="AuthServerCorrected",
+        command=cmdlet("Set-AuthServer", Identity=name, **changes, Confirm=False),
+    )
+
+
+def _foreign_document(config: PushConfig, observed: Observed) -> Finding:
+    return fails(
+        Reason.TENANT_MISMATCH,
+        f"{config.metadata_url} is the metadata of tenant {observed.published}, not of "
+        f"{observed.tenant_id}; correct spec.authServer.metadataUrl",
+    )
+
+
+def _other_tenant(server: AuthServer, tenant_id: str) -> Finding:
+    return fails(
+        Reason.OTHER_TENANT,
+        f"auth server {server.name} serves tenant {server.realm}, not {tenant_id}, and is not "
+        "touched; give another spec.authServer.name or remove it by hand",
+    )
+
+
+def _advisories(observed: Observed) -> tuple[Advisory, ...]:
+    serving = sorted(s.name for s in observed.servers if _serves(s, observed.tenant_id))
+    if len(serving) < 2:  # noqa: PLR2004 - one is as it should be
+        return ()
+    return (
+        Advisory(
+            "SeveralAuthServers",
+            f"{', '.join(serving)}: all serve this tenant; keep one (Remove-AuthServer)",
+        ),
+    )
+
+
+STAGE = Stage("AuthServerReady", looks, observe, plan)

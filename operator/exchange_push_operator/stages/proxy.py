@@ -1,0 +1,139 @@
+"""Proxy: Exchange forwards push notifications to Microsoft 365."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from urllib.parse import urlsplit
+
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class ProxyObject:
+    """The push-notification proxy as Exchange has it."""
+
+    enabled: bool
+    organization: str
+    uri: str
+
+
+def looks(config: PushConfig) -> Looks:
+    """The proxy, unless it is none of our business."""
+    managed = config.proxy.state is not ProxyState.UNMANAGED
+    return Looks(organization=(organization.PROXY,) if managed else ())
+
+
+def observe(config: PushConfig, observed: Observations) -> ProxyObject | None:
+    """Read it; None where Exchange shows no object. Raises: Refused, CmdletFailed."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return None
+    rows = observed.organization(organization.PROXY)
+    if not rows:
+        return None
+    row = rows[0]
+    return ProxyObject(
+        enabled=bool(row["Enabled"]),
+        organization=str(row.get("Organization") or ""),
+        uri=str(row.get("Uri") or ""),
+    )
+
+
+def plan(config: PushConfig, observed: ProxyObject | None, _now: datetime) -> Plan:
+    """Enable, correct or disable the proxy; never guess where it cannot be seen."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return Plan(holds(Reason.NOT_MANAGED, "spec.proxy.state is Unmanaged"))
+    advisories = _advisories(config)
+    if observed is None:
+        return Plan(_unseen(), advisories=advisories)
+    if config.proxy.state is ProxyState.DISABLED:
+        return _disabled(observed)
+    drift = _drift(config, observed)
+    if drift is None:
+        message = f"the proxy is enabled for {config.proxy.organization}"
+        return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
+    return Plan(drift, (_enable(config),), advisories)
+
+
+def _unseen() -> Finding:
+    # Microsoft does not document what -WhatIf shows where the proxy was never configured.
+    return unknown(
+        Reason.NOT_OBSERVED,
+        "Enable-PushNotificationProxy -WhatIf shows no proxy; run Enable-PushNotificationProxy "
+        "once by hand, or set spec.proxy.state to Unmanaged",
+    )
+
+
+def _disabled(observed: ProxyObject) -> Plan:
+    if not observed.enabled:
+        return Plan(holds(Reason.UP_TO_DATE, "the proxy is disabled"))
+    return Plan(fails(Reason.STILL_ENABLED, "the proxy is enabled"), (_disable(observed),))
+
+
+def _drift(config: PushConfig, observed: ProxyObject) -> Finding | None:
+    if not observed.enabled:
+        return fails(Reason.DISABLED, "the proxy is disabled")
+    if observed.organization.lower() != config.proxy.organization.lower():
+        return fails(
+            Reason.OTHER_ORGANIZATION, f"the proxy is enabled for {observed.organization or '-'}"
+        )
+    if _address(observed.uri) != _address(config.proxy.uri or ""):
+        return fails(Reason.OTHER_ORGANIZATION, f"the proxy sends to {observed.uri or '-'}")
+    return None
+
+
+def _address(uri: str) -> tuple[str, str, str]:
+    parts = urlsplit(uri)
+    return parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/").lower()
+
+
+def _enable(config: PushConfig) -> Step:
+    return Step(
+        action="Enable the push notification proxy",
+        target=config.proxy.organization,
+        event="ProxyEnabled",
+        command=cmdlet(
+            "Enable-PushNotificationProxy",
+            Organization=config.proxy.organization,
+            Uri=config.proxy.uri or "",
+            Confirm=False,
+        ),
+    )
+
+
+def _disable(observed: ProxyObject) -> Step:
+    return Step(
+        action="Disable the push notification proxy",
+        target=observed.organization,
+        event="ProxyDisabled",
+        command=cmdlet("Disable-PushNotificationProxy", Confirm=False),
+    )
+
+
+def retire(config: PushConfig, observed: ProxyObject | None) -> tuple[Step, ...]:
+    """Switch the proxy off if it is still what this resource declared."""
+    declared = config.proxy.state is ProxyState.ENABLED
+    if declared and observed is not None and _drift(config, observed) is None:
+        return (_disable(observed),)
+    return ()
+
+
+def _advisories(config: PushConfig) -> tuple[Advisory, ...]:
+    if config.proxy.state is not ProxyState.ENABLED:
+        return ()
+    return (
+        Advisory(
+            "OwaForDevicesEnded",
+            "the OWA for iPhone and iPad apps stopped working on 15 May 2018; nothing else is "
+            "documented to use the push notification proxy",
+        ),
+    )
+
+
+STAGE = Stage("ProxyReady", looks, observe, plan, retire=retire)

@@ -1,0 +1,245 @@
+"""Verification: a push notification really goes through, from every Mailbox server listed.
+
+The probe is only run when all else is as declared; see reconcile. What it said arrives here as an
+answer like any other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.probes import Probe, ProbeState
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.stage import Stage
+from exchange_push_operator.core.x509 import parse_utc
+
+_PROBE = "PushNotificationsEnterpriseConnectivityProbe"
+_HEALTH_SET = "PushNotifications.Proxy"
+# Invoke-MonitoringProbe says Succeeded, Test-OAuthConnectivity says Success.
+SUCCESSES = ("Succeeded", "Success")
+_LONGEST_ERROR = 512
+# The article gives the service 120 s to load its probes.
+_LOADING = timedelta(minutes=5)
+_VOLATILE = re.compile(
+    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a token
+    r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # a request id
+    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AP]M)?Z?"
+)
+# The status number stands in the text in every language.
+_GONE = re.compile(r"\((?:404|410)\)")
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """Probes by server, health managers by server, and when the proxy last changed."""
+
+    probes: Mapping[str, Probe]
+    health_managers: Mapping[str, datetime | None]
+    proxy_changed: datetime | None
+    maintenance: frozenset[str]
+
+
+def monitoring_items(server: str) -> Cmdlet:
+    """The look that tells whether a server has the probe at all."""
+    return cmdlet("Get-MonitoringItemIdentity", Identity=_HEALTH_SET, Server=server)
+
+
+def probe(config: PushConfig, server: str) -> Cmdlet:
+    """What tries the chain out: the article's probe, or the token alone without a proxy."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        uri = config.tenant.cloud.ews_uri
+        return cmdlet("Test-OAuthConnectivity", Service="EWS", TargetUri=uri, AppOnly=True)
+    return cmdlet("Invoke-MonitoringProbe", Identity=f"{_HEALTH_SET}\\{_PROBE}", Server=server)
+
+
+def wanted(config: PushConfig) -> bool:
+    """Whether anything is to be tried out."""
+    return config.verification.enabled and config.proxy.state is not ProxyState.DISABLED
+
+
+def looks(config: PushConfig) -> Looks:
+    """The servers, and whether they know the probe."""
+    if not wanted(config):
+        return Looks()
+    unmanaged = config.proxy.state is ProxyState.UNMANAGED
+    return Looks(
+        organization=(organization.EXCHANGE_SERVERS,)
+        + (() if unmanaged else (organization.PROXY,)),
+        server=lambda name: (
+            organization.LOCAL_SERVER,
+            organization.component_states(name),
+            *(() if unmanaged else (monitoring_items(name),)),
+        ),
+    )
+
+
+def targets(observed: Observations) -> tuple[str, ...]:
+    """The listed Mailbox servers that answer and are not in maintenance."""
+    mailbox = {s.fqdn for s in organization.exchange_servers(observed) if s.mailbox}
+    resting = organization.in_maintenance(observed)
+    return tuple(
+        name for name in observed.answered if name.lower() in mailbox and name not in resting
+    )
+
+
+def available(config: PushConfig, observed: Observations, server: str) -> bool:
+    """Whether the server has the probe. Exchange 2016 and later may not."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return True
+    try:
+        rows = observed.server(server, monitoring_items(server))
+    except CmdletFailed:
+        return False
+    return any(row["Name"] == _PROBE for row in rows)
+
+
+def observe(config: PushConfig, observed: Observations) -> Observed | None:
+    """Read the answers; None where nothing is tried out. Raises: Refused, CmdletFailed."""
+    if not wanted(config):
+        return None
+    servers = targets(observed)
+    return Observed(
+        probes={name: _probe(config, observed, name) for name in servers},
+        health_managers={
+            name: organization.local_server(observed, name).health_manager_started
+            for name in servers
+        },
+        proxy_changed=_proxy_changed(config, observed),
+        maintenance=organization.in_maintenance(observed),
+    )
+
+
+def _probe(config: PushConfig, observed: Observations, server: str) -> Probe:
+    if not available(config, observed, server):
+        return Probe(ProbeState.NOT_AVAILABLE)
+    look = probe(config, server)
+    if (server, look) not in observed.cmdlets:
+        return Probe(ProbeState.NOT_RUN)
+    try:
+        rows = observed.server(server, look)
+    except CmdletFailed as error:
+        return Probe(ProbeState.FAILED, scrub(str(error)))
+    if rows and rows[0].get("ResultType") in SUCCESSES:
+        return Probe(ProbeState.SUCCEEDED)
+    row = rows[0] if rows else {}
+    keys = ("Error", "Exception", "Detail")
+    text = scrub(" ".join(str(row[key]) for key in keys if row.get(key)))
+    return Probe(ProbeState.GONE if _GONE.search(text) else ProbeState.FAILED, text)
+
+
+def scrub(text: str) -> str:
+    """A server's text without tokens, ids and times: it goes into status and must not move."""
+    return " ".join(_VOLATILE.sub("...", text).split())[:_LONGEST_ERROR]
+
+
+def _proxy_changed(config: PushConfig, observed: Observations) -> datetime | None:
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return None
+    rows = observed.organization(organization.PROXY)
+    text = rows[0].get("WhenChangedUTC") if rows else None
+    return parse_utc(text) if text else None
+
+
+def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
+    """True when every probe succeeded; restart the health manager where one is owed."""
+    if observed is None:
+        return Plan(holds(Reason.NOT_MANAGED, "verification is off, or there is no proxy to try"))
+    if not observed.probes:
+        message = "no listed Mailbox server is there to be probed"
+        return Plan(unknown(Reason.IN_MAINTENANCE, message))
+    steps = tuple(
+        _restart(server) for server in sorted(observed.probes) if _owed(config, observed, server)
+    )
+    if steps:
+        names = ", ".join(step.target for step in steps)
+        message = f"{names}: the health manager is older than the proxy and does not know it yet"
+        return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), steps)
+    loading = [n for n in sorted(observed.probes) if _is_loading(observed, n, now)]
+    if loading:
+        message = f"{', '.join(loading)}: the health manager has just started and loads its probes"
+        return Plan(unknown(Reason.SETTLING, message))
+    return _verdict(observed)
+
+
+def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
+    started = observed.health_managers[server]
+    failed = observed.probes[server].state is ProbeState.FAILED
+    return failed and started is not None and started <= now < started + _LOADING
+
+
+def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
+    """The probe fails and the service has not been started since the proxy changed."""
+    started, changed = observed.health_managers[server], observed.proxy_changed
+    return (
+        config.verification.restart_health_manager
+        and observed.probes[server].state is ProbeState.FAILED
+        and started is not None
+        and changed is not None
+        and started < changed
+    )
+
+
+def _restart(server: str) -> Step:
+    return Step(
+        action="Restart the health manager",
+        target=server,
+        event="HealthManagerRestarted",
+        server=server,
+        command=cmdlet("Restart-Service", Name="MSExchangeHM"),
+    )
+
+
+def _verdict(observed: Observed) -> Plan:
+    by_state: dict[ProbeState, list[str]] = {}
+    for server, result in sorted(observed.probes.items()):
+        by_state.setdefault(result.state, []).append(server)
+    for state, say in _SAYINGS:
+        if state in by_state:
+            finding, advisories = say(", ".join(by_state[state]))
+            return Plan(finding, advisories=advisories)
+    return Plan(holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server"))
+
+
+def _failed(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
+    message = f"{names}: the probe failed; status.servers[].probeError has the server's own words"
+    return fails(Reason.PROBE_FAILED, message), ()
+
+
+def _not_run(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
+    message = f"{names}: probed once everything before it is as declared"
+    return unknown(Reason.WAITS_FOR_CONFIGURATION, message), ()
+
+
+def _gone(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
+    message = f"{names}: the push service answers that it is not there any more"
+    advisory = Advisory(
+        "ServiceGone",
+        "Microsoft 365 does not serve the push endpoint; what remains useful is the certificate, "
+        "the auth server and the key: consider spec.proxy.state Unmanaged",
+    )
+    return fails(Reason.SERVICE_GONE, message), (advisory,)
+
+
+def _not_available(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
+    message = f"{names}: this version of Exchange has no {_PROBE}"
+    advisory = Advisory("ProbeNotAvailable", f"{message}; nothing confirms that pushes arrive")
+    return unknown(Reason.PROBE_NOT_AVAILABLE, message), (advisory,)
+
+
+_SAYINGS = (
+    (ProbeState.FAILED, _failed),
+    (ProbeState.NOT_RUN, _not_run),
+    (ProbeState.GONE, _gone),
+    (ProbeState.NOT_AVAILABLE, _not_available),
+)
+
+STAGE = Stage("Verified", looks, observe, plan)

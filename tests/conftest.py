@@ -1,0 +1,23 @@
+"""Fixtures that all tests may use."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from lab.control_plane import ControlPlane
+
+USES_PROCESSES = {"control_plane"}
+
+
+@pytest.fixture(scope="session")
+def control_plane() -> Iterator[ControlPlane]:
+    """One control plane for all tests that ask for it: use a namespace of your own in it."""
+    with ControlPlane(audit=True) as running:
+        yield running
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Whoever uses the control plane is marked `lab`, so that `make unit` starts nothing."""
+    for item in items:
+        if USES_PROCESSES & set(getattr(item, "fixturenames", ())):
+            item.add_marker("lab")

@@ -1,0 +1,375 @@
+"""What wakes a resource, what a pass writes, and what happens when something goes wrong."""
+
+import logging
+import threading
+from typing import Any
+
+import pytest
+
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT, SUSPENDED
+from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.schedule import Requeue
+from exchange_push_operator.reconcile import Memory, Outcome
+from handlers.bench import STEADY, Bench, Peers, Script, ready, until
+
+NEVER = Requeue("never", 3600, 120)
+
+
+def test_a_new_object_is_looked_at_and_its_status_is_written() -> None:
+    with Bench() as bench:
+        bench.objects.create("a")
+        until(lambda: bench.status("a")["observedGeneration"] == 1, "the status")
+        assert bench.objects.writes == ["status"]
+
+
+def test_our_own_write_wakes_nobody() -> None:
+    with Bench() as bench:
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+        bench.objects.create("b")
+        bench.settle(looks=2)
+        assert bench.looks == ["a", "b"]
+
+
+def test_nothing_is_written_when_nothing_has_changed() -> None:
+    with Bench(max_interval=0.01) as bench:
+        bench.objects.create("a")
+        bench.settle(looks=5)
+        assert bench.objects.writes == ["status"]
+
+
+def test_a_tuple_in_a_status_is_the_list_that_is_stored() -> None:
+    def tuples(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        return Outcome(ready(resource, servers=({"name": "ex1"},)), STEADY)
+
+    with Bench(tuples, max_interval=0.01) as bench:
+        bench.objects.create("a")
+        bench.settle(looks=3)
+        assert bench.objects.writes == ["status"]
+
+
+def test_what_is_listed_at_the_start_is_looked_at() -> None:
+    with Bench() as bench:
+        watch, bench.objects.watch = bench.objects.watch, lambda _change, _resource: None
+        names = [f"config-{number}" for number in range(150)]
+        for name in names:
+            bench.objects.create(name)
+        bench.objects.watch = watch
+        for name in names:
+            bench.watched(None, bench.objects.stored[name])
+        until(lambda: len(bench.objects.writes) == 150, "all statuses")
+        assert sorted(bench.looks) == sorted(names)
+
+
+@pytest.mark.parametrize("annotation", [RECONCILE_REQUESTED_AT, SUSPENDED])
+def test_an_annotation_that_asks_for_something_wakes_the_object(annotation: str) -> None:
+    with Bench() as bench:
+        bench.objects.create("a")
+        bench.settle(looks=1)
+        bench.objects.annotate("a", annotation, "true")
+        bench.settle(looks=2)
+
+
+def test_an_annotation_of_somebody_else_wakes_nobody() -> None:
+    with Bench() as bench:
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+        bench.objects.annotate("a", "example.com/note", "hello")
+        bench.objects.create("b")
+        bench.settle(looks=2)
+        assert bench.looks == ["a", "b"]
+
+
+def test_an_edit_cuts_a_back_off_short() -> None:
+    def fails_at_first(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        good = resource["spec"].get("good")
+        return Outcome(ready(resource), STEADY if good else Requeue("stalled", 3600, 3600))
+
+    with Bench(fails_at_first) as bench:
+        bench.objects.create("a")
+        bench.settle(looks=1)
+        bench.objects.edit_spec("a", good=True)
+        until(lambda: bench.status("a")["observedGeneration"] == 2, "the second generation")
+
+
+def test_an_edit_during_a_pass_is_looked_at_afterwards_and_never_at_the_same_time() -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        running.set()
+        go_on.wait(10)
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(slow) as bench:
+        bench.objects.create("a")
+        running.wait(10)
+        bench.objects.edit_spec("a", colour="blue")
+        go_on.set()
+        until(lambda: bench.status("a")["observedGeneration"] == 2, "the second generation")
+        # The status of the first generation was never written over the second one.
+        assert bench.objects.writes == ["status"]
+
+
+def test_a_conflict_is_answered_with_a_fresh_look() -> None:
+    with Bench() as bench:
+        stale = iter([True])
+
+        def label() -> None:
+            if next(stale, False):
+                bench.objects.edit("a", lambda it: it["metadata"].update(labels={}), spec=False)
+
+        bench.objects.before_write = label
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+        assert bench.looks == ["a", "a"]
+
+
+def test_what_was_done_is_told_even_if_the_status_could_not_be_written() -> None:
+    def tells(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        events = (Event("Normal", "ProxyEnabled", "enabled the proxy"),)
+        return Outcome(ready(resource), NEVER, events=events)
+
+    def cut() -> None:
+        raise Unreachable("the API server does not answer")
+
+    with Bench(tells) as bench:
+        bench.objects.before_write = cut
+        bench.objects.create("a")
+        until(lambda: bench.recorder.events, "the event")
+        assert bench.recorder.events[0] == ("a", "ProxyEnabled")
+
+
+def test_an_api_server_that_does_not_answer_is_asked_again() -> None:
+    with Bench() as bench:
+        failures = iter([True, True])
+
+        def cut() -> None:
+            if next(failures, False):
+                raise Unreachable("the API server does not answer")
+
+        bench.objects.before_read = cut
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+
+
+def test_a_bug_is_logged_with_its_traceback_and_harms_nobody_else(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    bugs = iter([True, True])
+
+    def buggy(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        if resource["metadata"]["name"] == "a" and next(bugs, False):
+            raise KeyError("thumbprint")
+        return Outcome(ready(resource), STEADY)
+
+    with caplog.at_level(logging.ERROR), Bench(buggy) as bench:
+        bench.objects.create("a")
+        bench.objects.create("b")
+        until(lambda: len(bench.objects.writes) == 2, "both statuses")
+        assert bench.looks.count("a") == 3
+    assert all(record.exc_info for record in caplog.records)
+
+
+def test_a_pass_that_takes_long_says_so_and_its_end_is_written_too() -> None:
+    go_on = threading.Event()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        go_on.wait(10)
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(slow, progress_after=0.01) as bench:
+        bench.objects.create("a")
+        until(lambda: "progressing" in bench.status("a"), "progress")
+        go_on.set()
+        until(lambda: bench.status("a")["observedGeneration"] == 1, "the end")
+        assert bench.objects.writes == ["status", "status"]
+        assert "progressing" not in bench.status("a")
+        assert bench.looks == ["a"]
+
+
+def test_a_routine_look_says_nothing_however_long_it_takes() -> None:
+    waiting, go_on = threading.Event(), threading.Event()
+    go_on.set()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        waiting.set()
+        go_on.wait(10)
+        return Outcome(ready(resource), NEVER)
+
+    with Bench(slow, progress_after=0.01) as bench:
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the first status")
+        waiting.clear()
+        go_on.clear()
+        bench.objects.annotate("a", RECONCILE_REQUESTED_AT, "now")
+        waiting.wait(10)
+        threading.Timer(0.05, go_on.set).start()
+        bench.settle(looks=2)
+        assert bench.objects.writes == ["status"]
+
+
+def test_progress_that_cannot_be_written_does_not_let_go_of_the_key() -> None:
+    go_on = threading.Event()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        go_on.wait(10)
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(slow, progress_after=0.01) as bench:
+        tries: list[str] = []
+
+        def cut_once() -> None:
+            tries.append("try")
+            if len(tries) == 1:
+                raise Unreachable("the API server does not answer")
+
+        bench.objects.before_write = cut_once
+        bench.objects.create("a")
+        until(lambda: tries, "the first try")
+        go_on.set()
+        until(lambda: bench.objects.writes, "the end")
+        assert bench.looks == ["a"]
+
+
+def seeing(peers_seen: dict[str, list[str | None]]) -> Script:
+    """Find out the organisation of the spec; keep what was known of the others."""
+
+    def script(resource: Resource, peers: Peers, _memory: Memory) -> Outcome:
+        name = resource["metadata"]["name"]
+        peers_seen[name] = [peer.organization_id for peer in peers()]
+        return Outcome(ready(resource, organizationId="org"), NEVER)
+
+    return script
+
+
+def test_an_organization_is_known_to_the_next_pass_without_the_watch() -> None:
+    seen: dict[str, list[str | None]] = {}
+    with Bench(seeing(seen), workers=1) as bench:
+        bench.objects.create("a")
+        bench.objects.create("b")
+        bench.call(bench.mute_the_watch)
+        # a is looked at, then b, which sees a's; then a again, because b joined it.
+        until(lambda: bench.looks == ["a", "b", "a"], "three looks")
+        until(lambda: seen == {"a": ["org"], "b": ["org"]}, "both to know each other")
+
+
+def test_an_old_sight_of_the_watch_does_not_undo_what_we_wrote() -> None:
+    seen: dict[str, list[str | None]] = {}
+    with Bench(seeing(seen)) as bench:
+        bench.objects.create("a")
+        old = {**bench.objects.stored["a"], "status": {}}
+        old["metadata"] = dict(old["metadata"])
+        until(lambda: bench.objects.writes, "the write")
+        bench.watched("MODIFIED", old)
+        bench.objects.create("b")
+        until(lambda: seen.get("b") == ["org"], "b to see the organisation of a")
+
+
+def test_whoever_waits_for_an_organization_is_woken_when_it_is_free() -> None:
+    seen: dict[str, list[str | None]] = {}
+    with Bench(seeing(seen)) as bench:
+        bench.objects.create("a", organizationId="org")
+        bench.objects.create("b", organizationId="org")
+        bench.objects.create("c", organizationId="another")
+        until(lambda: len(bench.objects.writes) == 3, "all looked at")
+        until(lambda: seen.get("b") == ["org", "org"], "b to know all")
+        bench.objects.delete("a")
+        until(lambda: seen["b"] == ["org"], "b to see that a is gone")
+
+
+def test_memory_is_kept_between_passes_and_dropped_with_the_object() -> None:
+    memories: list[Memory] = []
+
+    def keeping(resource: Resource, _peers: Peers, memory: Memory) -> Outcome:
+        memories.append(memory)
+        return Outcome(ready(resource), NEVER)
+
+    with Bench(keeping) as bench:
+        bench.objects.create("a")
+        bench.settle(looks=1)
+        bench.objects.edit_spec("a", colour="blue")
+        bench.settle(looks=2)
+        bench.objects.delete("a")
+        bench.objects.create("a")
+        bench.settle(looks=3)
+    assert memories[0] is memories[1]
+    assert memories[2] is not memories[1]
+
+
+def test_an_object_whose_end_was_missed_is_forgotten_at_the_next_look() -> None:
+    with Bench(max_interval=0.01) as bench:
+        bench.objects.create("a")
+        bench.settle(looks=1)
+        bench.objects.vanish("a")
+        reads = bench.objects.reads
+        until(lambda: bench.objects.reads > reads, "the look that misses it")
+        bench.settle(looks=1)
+        looks = len(bench.looks)
+        bench.objects.create("b")
+        bench.settle(looks=looks + 1)
+        assert "a" not in bench.looks[looks:]
+
+
+def holding(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+    """Disable: a finalizer first, and off with it when the object is deleted."""
+    metadata: dict[str, Any] = resource["metadata"]
+    if "deletionTimestamp" in metadata:
+        return Outcome(resource["status"], NEVER, finalizer=False)
+    if not metadata.get("finalizers"):
+        return Outcome(resource["status"], Requeue("now", 3600, 120), finalizer=True)
+    return Outcome(ready(resource), STEADY)
+
+
+def test_a_finalizer_is_put_on_before_anything_else_and_taken_off_in_the_end() -> None:
+    with Bench(holding) as bench:
+        bench.objects.create("a")
+        until(lambda: bench.status("a")["observedGeneration"] == 1, "the second pass")
+        assert bench.objects.writes == ["finalizer on", "status"]
+        bench.objects.delete("a")
+        until(lambda: "a" not in bench.objects.stored, "the object to go")
+        assert bench.objects.writes == ["finalizer on", "status", "finalizer off"]
+
+
+def test_without_a_finalizer_a_deletion_asks_nobody() -> None:
+    with Bench() as bench:
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+        bench.objects.delete("a")
+        bench.objects.create("b")
+        bench.settle(looks=2)
+        assert bench.looks == ["a", "b"]
+
+
+def test_a_stop_waits_for_the_pass_that_runs_and_begins_no_other() -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        running.set()
+        go_on.wait(10)
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(slow, workers=1) as bench:
+        bench.objects.create("a")
+        running.wait(10)
+        bench.objects.create("b")
+        threading.Timer(0.05, go_on.set).start()
+        assert bench.stop() is True
+        assert bench.looks == ["a"]
+        assert bench.status("a")["observedGeneration"] == 1
+
+
+def test_a_stop_does_not_wait_for_ever() -> None:
+    running, go_on = threading.Event(), threading.Event()
+
+    def stuck(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        running.set()
+        go_on.wait(10)
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(stuck) as bench:
+        bench.objects.create("a")
+        running.wait(10)
+        assert bench.stop(grace=0.01) is False
+        go_on.set()

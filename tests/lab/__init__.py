@@ -1,0 +1,1 @@
+"""The lab: Kubernetes, an Exchange organisation and a tenant that run on a developer's machine."""

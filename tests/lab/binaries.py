@@ -1,0 +1,115 @@
+"""etcd, kube-apiserver, kubectl and helm: where they are, and how they are built and cached."""
+
+import fcntl
+import hashlib
+import os
+import platform
+import re
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from lab import gobuild, toolchain
+from lab.toolchain import SetupError, cache_folder, say
+
+KUBERNETES_VERSION = "v1.36.3"  # go.mod names the same; tests/test_layout.py compares
+HELM_VERSION = "v4.3.1"
+
+
+@dataclass(frozen=True, slots=True)
+class GoModule:
+    """A folder with go.mod and go.sum, and the programs that it pins."""
+
+    folder: Path
+    programs: Mapping[str, str]  # file name -> main package
+    ldflags: str
+    duration: str  # what a build takes the first time, for people who wait
+
+    @property
+    def minimum_go(self) -> tuple[int, ...]:
+        line = re.search(r"^go ([\d.]+)$", (self.folder / "go.mod").read_text("utf-8"), re.M)
+        return tuple(map(int, line[1].split("."))) if line else (0,)
+
+    @property
+    def cache(self) -> Path:
+        """Named by content: another pin is another folder, and an old one stays usable."""
+        digest = hashlib.sha256(f"{self.ldflags} {platform.system()} {platform.machine()}".encode())
+        for name in ("go.mod", "go.sum"):
+            digest.update((self.folder / name).read_bytes())
+        return cache_folder() / f"{self.folder.name}-{digest.hexdigest()[:12]}"
+
+
+CONTROL_PLANE = GoModule(
+    folder=Path(__file__).with_name("controlplane"),
+    programs={
+        "etcd": "go.etcd.io/etcd/server/v3",
+        "kube-apiserver": "k8s.io/kubernetes/cmd/kube-apiserver",
+        "kubectl": "k8s.io/kubernetes/cmd/kubectl",
+    },
+    ldflags=f"-s -w -X k8s.io/component-base/version.gitVersion={KUBERNETES_VERSION}",
+    duration="4 minutes on 2 cores",
+)
+HELM = GoModule(
+    folder=Path(__file__).with_name("helm"),
+    programs={"helm": "helm.sh/helm/v4/cmd/helm"},
+    ldflags=f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
+    duration="2 minutes on 2 cores",
+)
+
+
+def control_plane_binary(name: str) -> Path:
+    """Path of etcd, kube-apiserver or kubectl; built first where it is nowhere to be found."""
+    given = _given(name)
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    if assets and not given:
+        message = f"KUBEBUILDER_ASSETS is {assets}, which has no {name}: correct it or unset it"
+        raise SetupError(message)
+    return given or _built(CONTROL_PLANE, name)
+
+
+def helm_binary() -> Path:
+    """Path of helm, of the folder KUBEBUILDER_ASSETS if it has one."""
+    return _given("helm") or _built(HELM, "helm")
+
+
+def _given(name: str) -> Path | None:
+    assets = os.environ.get("KUBEBUILDER_ASSETS")
+    path = Path(assets).absolute() / name if assets else None
+    return path if path and os.access(path, os.X_OK) else None
+
+
+def _built(module: GoModule, name: str) -> Path:
+    path = module.cache / "bin" / name
+    if path.exists():
+        return path
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _alone(module.cache / "lock"):
+            if not path.exists():  # the other run may have built it meanwhile
+                _build(module, name, path)
+    except OSError as error:
+        message = (
+            f"cannot write to the cache folder {module.cache}: {error.strerror or error}; free some"
+            " space there, or set XDG_CACHE_HOME to a folder that has 6 GB"
+        )
+        raise SetupError(message) from error
+    return path
+
+
+def _build(module: GoModule, name: str, path: Path) -> None:
+    if not any((path.parent / other).exists() for other in module.programs):
+        say(f"building {', '.join(module.programs)}: about {module.duration}, once")
+    go = toolchain.find_go(module.minimum_go)
+    gobuild.build(go, module.folder, module.programs[name], path, ldflags=module.ldflags)
+
+
+@contextmanager
+def _alone(lock: Path) -> Iterator[None]:
+    with lock.open("w", encoding="utf-8") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say("another run is building, waiting for it")
+            fcntl.flock(file, fcntl.LOCK_EX)
+        yield

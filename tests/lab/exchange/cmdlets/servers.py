@@ -1,0 +1,47 @@
+"""Organisation, servers, component states."""
+
+from __future__ import annotations
+
+from lab.exchange.cmdlets.base import Call, Row, rule
+from lab.exchange.server import Server
+
+
+def get_organization_config(call: Call) -> list[Row]:
+    return [{"Guid": call.organization.guid, "Name": call.organization.name}]
+
+
+def get_exchange_server(call: Call) -> list[Row]:
+    """Every server, Edge and older versions too; with -Identity that one."""
+    name = call.text("Identity")
+    if name:
+        return [_row(call.other_server(name))]
+    return [_row(server) for server in call.organization.servers.values()]
+
+
+def _row(server: Server) -> Row:
+    order = ("Mailbox", "ClientAccess", "Edge")
+    return {
+        "Name": server.name,
+        "Fqdn": server.fqdn,
+        "AdminDisplayVersion": server.admin_display_version,
+        "ServerRole": ", ".join(role for role in order if role in server.roles),
+        "IsMailboxServer": "Mailbox" in server.roles,
+        # from 2016 on the Mailbox role does what Client Access did
+        "IsClientAccessServer": "ClientAccess" in server.roles
+        or ("Mailbox" in server.roles and server.build >= (15, 1)),
+        "IsEdgeServer": "Edge" in server.roles,
+        "IsE15OrLater": server.build[0] >= 15,
+    }
+
+
+def get_component_state(call: Call) -> list[Row]:
+    server = call.other_server(call.text("Identity"))
+    states = server.component_states()
+    return [{"Component": name, "State": state} for name, state in states.items()]
+
+
+RULES = (
+    rule("Get-OrganizationConfig", get_organization_config, "DomainController"),
+    rule("Get-ExchangeServer", get_exchange_server, "Identity DomainController"),
+    rule("Get-ServerComponentState", get_component_state, "Identity", required="Identity"),
+)

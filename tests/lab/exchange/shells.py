@@ -1,0 +1,197 @@
+"""The remote shells of one server, and what WS-Management does with them."""
+
+from __future__ import annotations
+
+import base64
+import threading
+import time
+import uuid
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from lab.exchange import soap
+from lab.exchange.accounts import Accounts
+from lab.exchange.counters import Counters
+from lab.exchange.host import Host
+from lab.exchange.organization import Organization
+from lab.exchange.process import Bootstrap, Process
+from lab.exchange.soap import Fault, Request
+
+IDLE = 7200.0  # seconds, Windows' default for a shell that names none
+
+
+class ConnectionLost(Exception):  # noqa: N818 - what happens to the client
+    """The connection is to be dropped without an answer."""
+
+
+@dataclass(slots=True)
+class Shell:
+    owner: str
+    idle: float
+    used: float
+    commands: dict[str, Process] = field(default_factory=dict)
+
+    def close(self) -> None:
+        for process in self.commands.values():
+            process.kill()
+
+
+def product_bootstrap() -> Bootstrap:
+    """What the product ships; imported late, the model works without it."""
+    module = import_module("exchange_push_operator.adapters.powershell_host")
+    found: Bootstrap = module.bootstrap()
+    return found
+
+
+class WinRMService:
+    """Everything behind the listeners of one server.
+
+    ``counters`` counts requests by kind (``Create``, ``Command``, ``Send``, ``Receive``,
+    ``Signal``, ``Delete``, ``auth``), ``processes`` and Exchange ``sessions`` ever started, and
+    ``host.login``, ``host.ping``, ``host.run``.
+    """
+
+    def __init__(
+        self,
+        organization: Organization,
+        server: str,
+        accounts: Accounts,
+        *,
+        bootstrap: Callable[[], Bootstrap] = product_bootstrap,
+        monotonic: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self.organization = organization
+        self.server = organization.server(server)
+        self.accounts = accounts
+        self.counters = Counters()
+        self._bootstrap = bootstrap
+        self._monotonic = monotonic
+        self._lock = threading.Lock()
+        self._shells: dict[str, Shell] = {}
+
+    @property
+    def open_shells(self) -> int:
+        self._expire()
+        return len(self._shells)
+
+    @property
+    def open_processes(self) -> int:
+        with self._lock:
+            found = [one for shell in self._shells.values() for one in shell.commands.values()]
+        return sum(process.running for process in found)
+
+    def close(self) -> None:
+        """Drop all shells; who waits for output is woken."""
+        with self._lock:
+            shells, self._shells = list(self._shells.values()), {}
+        for shell in shells:
+            shell.close()
+
+    def handle(self, request: Request, user: str) -> str:
+        """The body of the answer. Raises: Fault, ConnectionLost."""
+        self.counters.add(request.action)
+        self._expire()
+        if self.server.uses_up("lose_shells"):
+            self.close()
+        actions = {
+            "Command": self._command,
+            "Send": self._send,
+            "Receive": self._receive,
+            "Signal": self._signal,
+            "Delete": self._delete,
+        }
+        if request.action == "Create":
+            return self._create(request, user)
+        if request.action not in actions:
+            raise Fault(soap.SCHEMA)
+        shell = self._shell(request, user)
+        try:
+            return actions[request.action](request, shell)
+        finally:
+            shell.used = self._monotonic()
+
+    def _expire(self) -> None:
+        now = self._monotonic()
+        with self._lock:
+            dead = [key for key, one in self._shells.items() if now - one.used > one.idle]
+            shells = [self._shells.pop(key) for key in dead]
+        for shell in shells:
+            shell.close()
+
+    def _shell(self, request: Request, user: str) -> Shell:
+        with self._lock:
+            shell = self._shells.get(request.shell_id)
+        if shell is None:
+            raise Fault(soap.SHELL_NOT_FOUND)
+        if shell.owner != user:
+            raise Fault(soap.OTHER_USER)
+        shell.used = self._monotonic()
+        return shell
+
+    def _create(self, request: Request, user: str) -> str:
+        if self.server.faults.quota:
+            raise Fault(soap.SHELL_QUOTA)
+        idle = request.text(".//rsp:IdleTimeOut")
+        shell = Shell(user, soap.seconds(idle) if idle else IDLE, self._monotonic())
+        shell_id = str(uuid.uuid4()).upper()
+        with self._lock:
+            self._shells[shell_id] = shell
+        return soap.created(shell_id)
+
+    def _command(self, request: Request, shell: Shell) -> str:
+        bootstrap = self._bootstrap()
+        command_id = str(uuid.uuid4()).upper()
+        self.counters.add("processes")
+        shell.commands[command_id] = Process(
+            request.command, bootstrap, lambda: self._host(bootstrap.sha256)
+        )
+        identifier = f"<rsp:CommandId>{command_id}</rsp:CommandId>"
+        return f"<rsp:CommandResponse>{identifier}</rsp:CommandResponse>"
+
+    def _host(self, version: str) -> Host:
+        return Host(self.organization, self.server, self.accounts, self.counters, version)
+
+    def _process(self, shell: Shell, command_id: str) -> Process:
+        if command_id not in shell.commands:
+            raise Fault(soap.SHELL_NOT_FOUND)
+        return shell.commands[command_id]
+
+    def _send(self, request: Request, shell: Shell) -> str:
+        path = ".//rsp:Send/rsp:Stream"
+        process = self._process(shell, request.attribute(path, "CommandId"))
+        if self.server.uses_up("send_fault"):
+            raise Fault(soap.BUSY)
+        data = base64.b64decode(request.text(path))
+        end = request.attribute(path, "End").lower() == "true"
+        if not process.send(data, end=end):
+            raise Fault(soap.BROKEN_PIPE)
+        if self.server.uses_up("send_fault_delivered"):
+            raise Fault(soap.BUSY)
+        return "<rsp:SendResponse/>"
+
+    def _receive(self, request: Request, shell: Shell) -> str:
+        command_id = request.attribute(".//rsp:DesiredStream", "CommandId")
+        process = self._process(shell, command_id)
+        if self.server.uses_up("receive_timeout"):
+            raise Fault(soap.TIMED_OUT)
+        found = process.receive(request.timeout)
+        if found is None:
+            raise Fault(soap.TIMED_OUT)
+        streams, exit_code = found
+        # what was run is not told: the connection goes, and the output with it
+        if b'"results"' in streams.get("stdout", b"") and self.server.uses_up("lost_answers"):
+            raise ConnectionLost
+        return soap.received(command_id, streams, exit_code)
+
+    def _signal(self, request: Request, shell: Shell) -> str:
+        process = shell.commands.pop(request.attribute(".//rsp:Signal", "CommandId"), None)
+        if process is not None:
+            process.kill()
+        return "<rsp:SignalResponse/>"
+
+    def _delete(self, request: Request, shell: Shell) -> str:
+        with self._lock:
+            self._shells.pop(request.shell_id, None)
+        shell.close()
+        return ""

@@ -1,0 +1,248 @@
+"""One WinRM listener: WS-Management over HTTP or HTTPS, NTLM for each TCP connection."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import socket
+import ssl
+import threading
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any, Self
+
+from lab.exchange import soap
+from lab.exchange.ntlm import ENCRYPTED, NotAuthenticated, NtlmContext
+from lab.exchange.shells import ConnectionLost, WinRMService
+from lab.exchange.soap import Fault
+
+_SOAP = "application/soap+xml;charset=UTF-8"
+_CHALLENGE = (("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "NTLM"))
+
+
+class _Handler(BaseHTTPRequestHandler):
+    """One TCP connection; who signed in on it stays signed in, as with http.sys."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+    timeout = 120  # seconds: http.sys drops idle connections after two minutes
+    server: _Listener
+
+    def setup(self) -> None:
+        super().setup()
+        self.ntlm: NtlmContext | None = None
+
+    def log_message(self, *_: Any) -> None:
+        """Say nothing."""
+
+    def do_POST(self) -> None:
+        raw = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        service, faults = self.server.service, self.server.service.server.faults
+        if faults.latency:
+            self.server.closing.wait(faults.latency)
+        if faults.down:
+            self.close_connection = True
+        elif service.server.uses_up("http_500"):
+            self._reply(500)
+        elif service.server.uses_up("http_400"):
+            self._reply(400)
+        elif self._signed_in():
+            self._dispatch(raw)
+
+    def _signed_in(self) -> bool:
+        """Take the sign-in further; True once it is through and the body may be looked at."""
+        scheme, _, token = self.headers.get("Authorization", "").partition(" ")
+        if scheme in ("NTLM", "Negotiate"):
+            return self._step(scheme, token)
+        if self.ntlm is not None and self.ntlm.complete:
+            return True
+        self._unauthorized(_CHALLENGE)
+        return False
+
+    def _step(self, scheme: str, token: str) -> bool:
+        self.server.service.counters.add("auth")
+        if self.ntlm is None or self.ntlm.complete:
+            self.ntlm = NtlmContext(self.server.service.accounts)
+        try:
+            answer = self.ntlm.step(base64.b64decode(token))
+        except (NotAuthenticated, binascii.Error):
+            return self._turn_down()
+        if not self.ntlm.complete:
+            text = f"{scheme} {base64.b64encode(answer).decode()}"
+            self._unauthorized((("WWW-Authenticate", text),))
+            return False
+        return not self.server.service.server.faults.unauthorized or self._turn_down()
+
+    def _turn_down(self) -> bool:
+        self.ntlm = None
+        self._unauthorized(_CHALLENGE)
+        return False
+
+    def _unauthorized(self, headers: tuple[tuple[str, str], ...]) -> None:
+        self._reply(401, headers=headers)
+
+    def _dispatch(self, raw: bytes) -> None:
+        """Decrypt, answer, encrypt. Over plain HTTP nothing travels unencrypted."""
+        if not raw or self.ntlm is None:  # the sign-in that precedes the first message
+            self._reply(200)
+            return
+        encrypted = self.headers.get("Content-Type", "").startswith("multipart/encrypted")
+        if not encrypted and not self.server.secure:
+            self._reply(500)
+            return
+        try:
+            status, body = self._answer(self.ntlm.decrypt(raw) if encrypted else raw)
+        except NotAuthenticated:
+            self._reply(400)
+        except ConnectionLost:
+            self.close_connection = True
+        else:
+            self._reply_soap(status, body, encrypted=encrypted)
+
+    def _answer(self, raw: bytes) -> tuple[int, bytes]:
+        assert self.ntlm is not None
+        message_id = ""
+        try:
+            request = soap.read(raw)
+            message_id = request.message_id
+            body = self.server.service.handle(request, self.ntlm.user)
+        except Fault as error:
+            return 500, soap.fault(error.code, message_id)
+        return 200, soap.envelope(request.action, message_id, body)
+
+    def _reply_soap(self, status: int, body: bytes, *, encrypted: bool) -> None:
+        if encrypted and self.ntlm is not None:
+            self._reply(status, self.ntlm.encrypt(body), ENCRYPTED)
+        else:
+            self._reply(status, body, _SOAP)
+
+    def _reply(
+        self,
+        status: int,
+        body: bytes = b"",
+        content_type: str = "",
+        headers: tuple[tuple[str, str], ...] = (),
+    ) -> None:
+        self.send_response(status)
+        for name, value in headers:
+            self.send_header(name, value)
+        if content_type:
+            self.send_header("Content-Type", content_type)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+
+class _Listener(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
+
+    def __init__(
+        self, address: tuple[str, int], service: WinRMService, tls: ssl.SSLContext | None
+    ) -> None:
+        super().__init__(address, _Handler)
+        self.service = service
+        self.secure = tls is not None
+        self.closing = threading.Event()
+        self._tls = tls
+        self._open: set[socket.socket] = set()
+        self._workers: set[threading.Thread] = set()
+        self._open_lock = threading.Lock()
+
+    def server_bind(self) -> None:
+        # HTTPServer would look up the host's name here, which can take seconds
+        socket.socket.bind(self.socket, self.server_address)
+        host, port = self.socket.getsockname()[:2]
+        self.server_address, self.server_name, self.server_port = (host, port), host, port
+
+    def get_request(self) -> tuple[socket.socket, Any]:
+        connection, address = self.socket.accept()
+        if self._tls is not None:  # the handshake happens in the connection's own thread
+            connection = self._tls.wrap_socket(
+                connection, server_side=True, do_handshake_on_connect=False
+            )
+        return connection, address
+
+    def verify_request(self, request: Any, client_address: Any) -> bool:
+        del request, client_address
+        return not self.service.server.faults.down
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        with self._open_lock:
+            self._open.add(request)
+            self._workers.add(threading.current_thread())
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            with self._open_lock:
+                self._open.discard(request)
+                self._workers.discard(threading.current_thread())
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Clients that hang up, or do not trust the certificate, are no news."""
+        del request, client_address
+        self.service.counters.add("broken connections")
+
+    def hang_up(self) -> None:
+        """Drop every connection and wait for its thread."""
+        self.closing.set()
+        with self._open_lock:
+            connections, threads = list(self._open), list(self._workers)
+        for connection in connections:
+            try:
+                socket.socket.shutdown(connection, socket.SHUT_RDWR)
+            except OSError:
+                continue  # already gone
+        for thread in threads:
+            thread.join(timeout=5)
+
+
+class WinRMServer:
+    """A listener of a service; ``scheme`` is ``https`` (``tls`` needed) or ``http``."""
+
+    def __init__(
+        self,
+        service: WinRMService,
+        scheme: str = "https",
+        tls: ssl.SSLContext | None = None,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        if (scheme == "https") != (tls is not None):
+            message = f"{scheme}: TLS goes with https and only with it"
+            raise ValueError(message)
+        self.service = service
+        self.scheme = scheme
+        self._listener = _Listener(address, service, tls)
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name=f"lab-winrm-{service.server.name}",
+            daemon=True,
+        )
+
+    @property
+    def port(self) -> int:
+        return int(self._listener.server_address[1])
+
+    def start(self) -> Self:
+        self._thread.start()
+        return self
+
+    def stop(self) -> None:
+        """Close the listener, its connections and the shells of its service."""
+        self._listener.shutdown()
+        self.service.close()
+        self._listener.hang_up()
+        self._listener.server_close()
+        self._thread.join(timeout=5)
+
+    def hang_up(self) -> None:
+        """Drop all connections, as http.sys does with idle ones; shells stay."""
+        self._listener.hang_up()
+        self._listener.closing.clear()
+
+    def __enter__(self) -> Self:
+        return self.start()
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()

@@ -1,0 +1,220 @@
+"""The in-process lab: both models behind the operator's ports, one resource, no sockets.
+
+An ``Operator`` is one life of the operator: everything it remembers is thrown away with it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from cryptography.hazmat.primitives.serialization import Encoding
+
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.config import FINALIZER
+from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.core.errors import Refused
+from exchange_push_operator.core.policy import Policy, parse_policy
+from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Graph, GraphAccess
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
+from lab.exchange.build import default_organization
+from lab.exchange.in_process import InProcessExchange
+from lab.exchange.organization import Organization
+from lab.microsoft365 import Microsoft365
+from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
+from lab.microsoft365.sample import DEDICATED, FABRIKAM, client_certificate, client_key_pem, sample
+from lab.resources import resource
+
+START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+PASSWORD = "canary-password-5f3a"
+POLICY = {
+    "namespaces": {
+        "exchange": {
+            "exchangeHosts": ["*.corp.fabrikam.com"],
+            "tenantIds": [FABRIKAM],
+            "principals": ["FirstPartyServicePrincipal", DEDICATED],
+        }
+    }
+}
+
+Cut = Callable[[], None]
+
+
+def _no_cut() -> None:
+    """The call goes through."""
+
+
+@dataclass
+class Clock:
+    """Time that moves when a test says so."""
+
+    now: datetime = START
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def forward(self, **span: float) -> None:
+        self.now += timedelta(**span)
+
+
+@dataclass
+class Lab:
+    """The world outside and one resource in the cluster."""
+
+    organization: Organization
+    microsoft365: Microsoft365
+    clock: Clock
+    resource: dict[str, Any]
+    secrets: dict[str, dict[str, bytes]]
+    policy: dict[str, Any] = field(default_factory=lambda: dict(POLICY))
+    peers: list[Peer] = field(default_factory=list)
+    deleted: bool = False
+
+    def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
+        """The port Secrets."""
+        if name not in self.secrets:
+            message = f"Secret {namespace}/{name} does not exist; create it"
+            raise Refused(Reason.SECRET_NOT_FOUND, message)
+        return self.secrets[name], str(hash(tuple(sorted(self.secrets[name].items()))))
+
+    def operator(self, **options: Any) -> Operator:
+        """A new life of the operator."""
+        return Operator(self, **options)
+
+    @property
+    def status(self) -> dict[str, Any]:
+        """What kubectl would show."""
+        status: dict[str, Any] = self.resource.get("status") or {}
+        return status
+
+    def condition(self, type_: str) -> tuple[str, str]:
+        """Status and reason of a condition; ("", "") where there is none."""
+        for condition in self.status.get("conditions") or ():
+            if condition["type"] == type_:
+                return condition["status"], condition["reason"]
+        return "", ""
+
+    def edit(self, spec: Mapping[str, Any]) -> None:
+        """A user's ``kubectl apply`` of another spec."""
+        metadata = self.resource["metadata"]
+        changed = resource(spec, **{**metadata, "generation": metadata["generation"] + 1})
+        self.resource = {**changed, "status": self.status}
+
+    def outside(self) -> dict[str, Any]:
+        """The state of Exchange and Entra ID, without what differs from run to run."""
+        return comparable(self.organization.dump(), self.microsoft365.dump())
+
+
+def lab(
+    spec: Mapping[str, Any] | None = None,
+    *,
+    auth_certificate: bool = True,
+    servers: int = 2,
+) -> Lab:
+    """A fresh organisation, a fresh tenant, and the example resource."""
+    clock = Clock()
+    certificate = client_certificate(clock)
+    microsoft365 = sample(clock=clock, certificate=certificate)
+    organization = default_organization(
+        servers=servers,
+        auth_certificate=auth_certificate,
+        clock=clock,
+        microsoft365=microsoft365,
+    )
+    secrets = {
+        "fabrikam-exchange": {"username": b"CORP\\svc-epo", "password": PASSWORD.encode()},
+        "fabrikam-entra": {
+            "tls.crt": certificate.public_bytes(Encoding.PEM),
+            "tls.key": client_key_pem(),
+        },
+    }
+    return Lab(organization, microsoft365, clock, resource(spec), secrets)
+
+
+class Operator:
+    """One life: ports, sessions and memory are new. ``cut`` runs before and after each call."""
+
+    def __init__(
+        self, outside: Lab, *, before: Cut = _no_cut, after: Cut = _no_cut, read_only: bool = False
+    ) -> None:
+        """Connect to the lab."""
+        self.lab = outside
+        self.memory = Memory()
+        self.before, self.after = before, after
+        self.exchange = InProcessExchange(
+            outside.organization, before=self._before_exchange, after=self._after_exchange
+        )
+        self._graphs: dict[str, InProcessGraph] = {}
+        self.accesses: list[ExchangeAccess] = []
+        self.world = World(
+            secrets=outside,
+            exchange=self._exchange,
+            graph=self._graph,
+            metadata=InProcessMetadata(
+                outside.microsoft365, before=self._before_call, after=self._after_call
+            ),
+            policy=self._policy,
+            clock=outside.clock,
+            read_only=read_only,
+        )
+
+    def step(self) -> Outcome:
+        """One pass, and what the controller does with its outcome."""
+        peers = tuple(self.lab.peers)
+        outcome = reconcile(self.lab.resource, lambda: peers, self.world, self.memory)
+        self._store(outcome)
+        return outcome
+
+    def run(self, most: int = 6) -> list[Outcome]:
+        """Passes until one does not ask to be repeated at once or soon, or ``most`` of them."""
+        outcomes = []
+        for _ in range(most):
+            outcomes.append(self.step())
+            if outcomes[-1].requeue.kind not in ("now", "retry") or self.lab.deleted:
+                break
+            self.lab.clock.forward(seconds=1)
+        return outcomes
+
+    def _store(self, outcome: Outcome) -> None:
+        if outcome.status:
+            self.lab.resource["status"] = dict(outcome.status)
+        metadata = self.lab.resource["metadata"]
+        if outcome.finalizer is True:
+            metadata["finalizers"] = [FINALIZER]
+        elif outcome.finalizer is False:
+            metadata.pop("finalizers", None)
+        self.lab.deleted = "deletionTimestamp" in metadata and not metadata.get("finalizers")
+
+    def _policy(self) -> Policy:
+        return parse_policy(self.lab.policy)
+
+    def _exchange(self, access: ExchangeAccess) -> Exchange:
+        self.accesses.append(access)
+        return self.exchange
+
+    def _graph(self, access: GraphAccess) -> Graph:
+        if access.version not in self._graphs:
+            self._graphs[access.version] = InProcessGraph(
+                self.lab.microsoft365, access, before=self._before_call, after=self._after_call
+            )
+        return self._graphs[access.version]
+
+    def _before_exchange(self, _server: str, _batch: Sequence[Cmdlet], _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+        self.before()
+
+    def _after_exchange(self, _server: str, _batch: Sequence[Cmdlet], _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+        self.after()
+
+    def _before_call(self, _call: str, _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+        self.before()
+
+    def _after_call(self, _call: str, _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+        self.after()
+
+
+def comparable(exchange: dict[str, Any], microsoft365: dict[str, Any]) -> dict[str, Any]:
+    """What two runs of the same story must agree on: counts and links, not times or new keys."""
+    return {"exchange": exchange, "microsoft365": microsoft365}

@@ -1,0 +1,339 @@
+"""The chart, rendered by the real helm and judged by the real API server."""
+
+import json
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from exchange_push_operator.core.policy import parse_policy
+from exchange_push_operator.settings import parse as parse_settings
+from lab.binaries import helm_binary
+from lab.control_plane import ControlPlane
+
+pytestmark = pytest.mark.lab
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "exchange-push-operator"
+CHART = ROOT / "helm" / NAME
+CRD = ROOT / "crds" / "exchangepushconfigs.yaml"
+POLICY: dict[str, Any] = yaml.safe_load((ROOT / "examples" / "policy.yaml").read_text())
+RELEASE_NAMESPACE, WATCHED, OTHER = "chart-operator", "chart-watched", "chart-other"
+
+Values = dict[str, Any]
+Manifest = dict[str, Any]
+
+EVERY_VALUE: Values = {
+    "policy": POLICY,
+    "watchNamespaces": [WATCHED],
+    "readOnly": True,
+    "maxInterval": "15m",
+    "logLevel": "debug",
+    "logFormat": "text",
+    "caBundle": {"configMapName": "corp-ca", "key": "bundle.pem"},
+    "extraArgs": ["--unreachable-grace-period=10m"],
+    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.corp.fabrikam.com:3128"}],
+    "image": {"repository": "registry.fabrikam.com/operator", "digest": f"sha256:{'0' * 64}"},
+    "imagePullSecrets": [{"name": "registry"}],
+    "serviceAccount": {"annotations": {"fabrikam.com/owner": "mail"}},
+    "podAnnotations": {"fabrikam.com/owner": "mail"},
+    "podLabels": {"team": "mail"},
+    "nodeSelector": {"kubernetes.io/os": "linux"},
+    "tolerations": [{"key": "mail", "operator": "Exists"}],
+    "affinity": {"nodeAffinity": {}},
+    "priorityClassName": "system-cluster-critical",
+    "hostAliases": [{"ip": "10.0.0.11", "hostnames": ["ex1.corp.fabrikam.com"]}],
+}
+
+
+def helm(verb: str, values: Values, *more: str) -> "subprocess.CompletedProcess[str]":
+    release = [] if verb == "lint" else [NAME]
+    command = [str(helm_binary()), verb, *release, str(CHART), "--values", "-"]
+    return subprocess.run(
+        [*command, "--namespace", RELEASE_NAMESPACE, *more],
+        input=json.dumps(values),
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+
+
+def render(**values: Any) -> list[Manifest]:
+    done = helm("template", values)
+    assert done.returncode == 0, done.stderr
+    return [document for document in yaml.safe_load_all(done.stdout) if document]
+
+
+def of_kind(manifests: list[Manifest], kind: str) -> list[Manifest]:
+    return [manifest for manifest in manifests if manifest["kind"] == kind]
+
+
+def the(manifests: list[Manifest], kind: str) -> Manifest:
+    (one,) = of_kind(manifests, kind)
+    return one
+
+
+def pod(manifests: list[Manifest]) -> dict[str, Any]:
+    template: dict[str, Any] = the(manifests, "Deployment")["spec"]["template"]["spec"]
+    return template
+
+
+def projected(manifests: list[Manifest]) -> list[Values]:
+    """What makes up the folder /etc/exchange-push-operator."""
+    (sources,) = [
+        one["projected"]["sources"] for one in pod(manifests)["volumes"] if "projected" in one
+    ]
+    return list(sources)
+
+
+def arguments(**values: Any) -> list[str]:
+    args: list[str] = pod(render(**values))["containers"][0]["args"]
+    return args
+
+
+@pytest.mark.parametrize("values", [{}, EVERY_VALUE], ids=["defaults", "every value"])
+def test_helm_finds_nothing_to_complain_about(values: Values) -> None:
+    done = helm("lint", values, "--strict")
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_it_renders_the_same_twice() -> None:
+    assert helm("template", EVERY_VALUE).stdout == helm("template", EVERY_VALUE).stdout
+
+
+def test_the_chart_carries_the_crd_as_it_is_and_helm_keeps_it() -> None:
+    crd = the(render(), "CustomResourceDefinition")
+    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert crd == yaml.safe_load(CRD.read_text())
+    assert (CHART / "crds-src" / CRD.name).read_text() == CRD.read_text()
+    assert not of_kind(render(crds={"install": False}), "CustomResourceDefinition")
+
+
+def test_by_default_nothing_is_allowed() -> None:
+    text = the(render(), "ConfigMap")["data"]["policy.yaml"]
+    assert yaml.safe_load(text) == {"namespaces": {}}
+    assert parse_policy(yaml.safe_load(text)).namespaces == {}
+
+
+def test_the_notes_shout_as_long_as_nothing_is_allowed() -> None:
+    loud, quiet = (helm("install", values, "--dry-run=client") for values in ({}, EVERY_VALUE))
+    assert "NOTHING IS ALLOWED YET" in loud.stdout
+    assert "may read any Secret of the cluster" in loud.stdout
+    assert "NOTHING IS ALLOWED" not in quiet.stdout
+    assert "Read-only" in quiet.stdout
+    assert f"It looks after: {WATCHED}." in quiet.stdout
+
+
+def test_the_policy_reaches_the_operator_as_it_was_written() -> None:
+    manifests = render(policy=POLICY)
+    text = the(manifests, "ConfigMap")["data"]["policy.yaml"]
+    assert yaml.safe_load(text) == POLICY
+    assert parse_policy(yaml.safe_load(text)) == parse_policy(POLICY)
+    name = the(manifests, "ConfigMap")["metadata"]["name"]
+    assert {"configMap": {"name": name}} in projected(manifests)
+
+
+def test_a_policy_that_is_edited_in_place_reaches_the_running_operator() -> None:
+    mounts = pod(render())["containers"][0]["volumeMounts"]
+    (config,) = [mount for mount in mounts if mount["name"] == "config"]
+    assert config["mountPath"] == "/etc/exchange-push-operator"
+    assert "subPath" not in config  # the kubelet never renews such a file
+
+
+def test_a_changed_policy_starts_the_operator_anew() -> None:
+    def annotations(policy: Values) -> Values:
+        template = the(render(policy=policy), "Deployment")["spec"]["template"]
+        found: Values = template["metadata"]["annotations"]
+        return found
+
+    assert annotations(POLICY) == annotations(POLICY)
+    assert annotations(POLICY) != annotations({"namespaces": {}})
+
+
+def test_only_one_operator_runs_at_a_time() -> None:
+    deployment = the(render(), "Deployment")["spec"]
+    assert deployment["replicas"] == 1
+    assert deployment["strategy"] == {"type": "Recreate"}
+
+
+def test_settings_become_flags() -> None:
+    assert arguments() == [
+        "run",
+        "--policy=/etc/exchange-push-operator/policy.yaml",
+        "--log-level=info",
+        "--log-format=json",
+    ]
+    assert arguments(**EVERY_VALUE) == [
+        "run",
+        "--policy=/etc/exchange-push-operator/policy.yaml",
+        f"--namespace={WATCHED}",
+        "--ca-file=/etc/exchange-push-operator/ca.crt",
+        "--read-only",
+        "--max-interval=15m",
+        "--log-level=debug",
+        "--log-format=text",
+        "--unreachable-grace-period=10m",
+    ]
+
+
+@pytest.mark.parametrize("values", [{}, EVERY_VALUE], ids=["defaults", "every value"])
+def test_the_operator_understands_the_flags_of_the_chart(values: Values, tmp_path: Path) -> None:
+    for name in ("policy.yaml", "ca.crt"):
+        (tmp_path / name).touch()
+    flags = [one.replace(f"/etc/{NAME}", str(tmp_path)) for one in arguments(**values)]
+    settings = parse_settings(flags, environment={})
+    assert settings.policy == tmp_path / "policy.yaml"
+    assert settings.read_only == values.get("readOnly", False)
+    assert settings.namespaces == tuple(values.get("watchNamespaces", ()))
+
+
+@pytest.mark.parametrize(
+    ("bundle", "source"),
+    [
+        ({"secretName": "corp-ca"}, {"secret": {"name": "corp-ca"}}),
+        ({"configMapName": "corp-ca"}, {"configMap": {"name": "corp-ca"}}),
+    ],
+)
+def test_a_ca_bundle_comes_from_a_secret_or_a_config_map(bundle: Values, source: Values) -> None:
+    sources = projected(render(caBundle={**bundle, "key": "bundle.pem"}))
+    ((kind, of_source),) = source.items()
+    file = {"key": "bundle.pem", "path": "ca.crt"}
+    assert {kind: {**of_source, "items": [file]}} in sources
+
+
+def test_an_image_is_named_by_version_tag_or_digest() -> None:
+    def image(**of_image: str) -> str:
+        name: str = pod(render(image=of_image))["containers"][0]["image"]
+        return name
+
+    digest = f"sha256:{'0' * 64}"
+    assert image() == f"{NAME}:0.1.0"
+    assert image(tag="dev") == f"{NAME}:dev"
+    assert image(tag="dev", digest=digest) == f"{NAME}@{digest}"
+
+
+def test_the_version_is_that_of_the_package() -> None:
+    project = (ROOT / "pyproject.toml").read_text()
+    chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
+    assert f'\nversion = "{chart["appVersion"]}"\n' in project
+
+
+def test_an_existing_service_account_is_used_by_name() -> None:
+    manifests = render(serviceAccount={"create": False, "name": "mail-operator"})
+    assert not of_kind(manifests, "ServiceAccount")
+    assert pod(manifests)["serviceAccountName"] == "mail-operator"
+    subjects = the(manifests, "ClusterRoleBinding")["subjects"]
+    assert [subject["name"] for subject in subjects] == ["mail-operator"]
+
+
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"replicas": 2}, "/replicas"),
+        ({"replicaCount": 1}, "replicaCount"),
+        ({"logLevel": "verbose"}, "/logLevel"),
+        ({"maxInterval": "1d"}, "/maxInterval"),
+        ({"watchNamespaces": "exchange"}, "/watchNamespaces"),
+        ({"image": {"digest": "latest"}}, "/image/digest"),
+        ({"policy": {"exchange": {}}}, "/policy"),
+        ({"policy": {"namespaces": {"exchange": {"hosts": ["*"]}}}}, "/policy/namespaces/exchange"),
+        ({"policy": {"namespaces": {"exchange": {"tenantIds": ["fabrikam"]}}}}, "/tenantIds/0"),
+        ({"policy": {"namespaces": {"exchange": {"principals": ["Any"]}}}}, "/principals/0"),
+        ({"policy": {"namespaces": {"exch*": {}}}}, "exch*"),
+        ({"hostAliases": [{"ip": "10.0.0.11"}]}, "/hostAliases/0"),
+        ({"caBundle": {"secretName": "a", "configMapName": "b"}}, "secretName or configMapName"),
+        ({"serviceAccount": {"create": False}}, "serviceAccount.name is required"),
+    ],
+    ids=str,
+)
+def test_a_wrong_value_is_refused_and_named(values: Values, place: str) -> None:
+    done = helm("template", values)
+    assert done.returncode != 0
+    assert place in done.stderr
+
+
+def grants(manifests: list[Manifest], kind: str) -> dict[str, list[str]]:
+    """Resource -> verbs."""
+    rules = the(manifests, kind)["rules"]
+    return {
+        f"{group}/{resource}": sorted(rule["verbs"])
+        for rule in rules
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+    }
+
+
+@pytest.mark.parametrize(
+    ("kind", "values"), [("ClusterRole", {}), ("Role", {"watchNamespaces": [WATCHED]})]
+)
+def test_the_operator_may_do_no_more_than_it_needs(kind: str, values: Values) -> None:
+    assert grants(render(**values), kind) == {
+        "exchangepush.dev/exchangepushconfigs": ["get", "list", "patch", "watch"],
+        "exchangepush.dev/exchangepushconfigs/status": ["get", "patch", "update"],
+        "/secrets": ["get"],
+        "events.k8s.io/events": ["create", "patch"],
+    }
+
+
+def test_with_watched_namespaces_nothing_is_granted_cluster_wide() -> None:
+    manifests = render(watchNamespaces=[WATCHED, OTHER])
+    assert not of_kind(manifests, "ClusterRole") + of_kind(manifests, "ClusterRoleBinding")
+    for kind in ("Role", "RoleBinding"):
+        namespaces = [one["metadata"]["namespace"] for one in of_kind(manifests, kind)]
+        assert namespaces == [WATCHED, OTHER]
+
+
+@pytest.fixture(scope="module")
+def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
+    """The namespaces of these tests; the release's own warns of what is not restricted."""
+    for namespace in (RELEASE_NAMESPACE, WATCHED, OTHER):
+        control_plane.create_namespace(namespace)
+    label = "pod-security.kubernetes.io/warn=restricted"
+    control_plane.run_kubectl("label", "--overwrite", "namespace", RELEASE_NAMESPACE, label)
+    yield control_plane
+    for namespace in (WATCHED, OTHER):
+        control_plane.run_kubectl("delete", "role,rolebinding", "--all", namespace=namespace)
+
+
+@pytest.mark.parametrize("values", [{}, EVERY_VALUE], ids=["defaults", "every value"])
+def test_the_api_server_takes_all_of_it_without_a_warning(
+    cluster: ControlPlane, values: Values
+) -> None:
+    manifests = [one for one in render(**values) if one["kind"] != "CustomResourceDefinition"]
+    answer = cluster.run_kubectl(
+        *("create", "--dry-run=server", "--validate=strict", "-f", "-"),
+        input=yaml.safe_dump_all(manifests),
+    )
+    assert answer.stderr == ""
+    assert answer.stdout.count("created (server dry run)") == len(manifests)
+
+
+def test_the_manifests_for_people_without_helm_are_a_whole_install(cluster: ControlPlane) -> None:
+    path = ROOT / "deploy" / "operator.yaml"
+    cluster.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", str(path))
+    kinds = [one["kind"] for one in yaml.safe_load_all(path.read_text()) if one]
+    assert kinds[0] == "Namespace"
+    assert set(kinds[1:]) == {one["kind"] for one in render()}
+    cluster.run_kubectl("delete", "clusterrole,clusterrolebinding", NAME)
+
+
+def test_secrets_are_read_by_name_in_the_watched_namespaces_only(cluster: ControlPlane) -> None:
+    roles = [one for one in render(watchNamespaces=[WATCHED]) if "Role" in one["kind"]]
+    cluster.run_kubectl("apply", "-f", "-", input=yaml.safe_dump_all(roles))
+    account = f"--as=system:serviceaccount:{RELEASE_NAMESPACE}:{NAME}"
+
+    def may(verb: str, what: str, namespace: str) -> bool:
+        answer = cluster.run_kubectl(
+            "auth", "can-i", verb, what, account, namespace=namespace, check=False
+        )
+        return answer.stdout.strip() == "yes"
+
+    assert may("get", "secrets/fabrikam-exchange", WATCHED)
+    assert not may("list", "secrets", WATCHED)
+    assert not may("watch", "secrets", WATCHED)
+    assert not may("get", "secrets/fabrikam-exchange", OTHER)
+    assert may("create", "events.events.k8s.io", WATCHED)
