@@ -12,7 +12,7 @@ from lab import binaries
 
 ROOT = Path(__file__).resolve().parents[1]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
-NOT_OURS = {".git", ".venv", ".lab", "__pycache__", "dist", "node_modules"}
+NOT_OURS = {"__pycache__", "dist", "htmlcov"}  # and what starts with a dot, but for .ci
 
 # Written as patterns, so that this file does not find itself.
 INDEX_HOSTS = rb"pyp[i]\.org|python[h]osted\.org|proxy\.go[l]ang\.org|sum\.go[l]ang\.org"
@@ -42,10 +42,12 @@ def test_no_file_names_an_index_host_or_a_path_of_one_machine() -> None:
 
 def _files() -> Iterator[Path]:
     for folder, subfolders, names in os.walk(ROOT):
-        subfolders[:] = [
-            name for name in subfolders if name not in NOT_OURS and "cache" not in name
-        ]
-        yield from (Path(folder) / name for name in names)
+        subfolders[:] = [name for name in subfolders if name == ".ci" or _is_ours(name)]
+        yield from (Path(folder) / name for name in names if not name.startswith(".coverage"))
+
+
+def _is_ours(folder: str) -> bool:
+    return not folder.startswith(".") and folder not in NOT_OURS
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda lock: lock.stem)

@@ -277,6 +277,15 @@ def test_the_token_goes_to_no_other_host(authority: Authority) -> None:
     assert "GET /stolen" not in authority.server.asked()
 
 
+def test_a_token_that_would_break_a_header_is_not_shown(authority: Authority) -> None:
+    """An HTTP library quotes a header that it does not take."""
+    authority.says(lambda _: answer(200, {**ISSUED, "access_token": f"{TOKEN}\r\nX: y"}))
+    graph = EntraGraphs(authority.https, system_clock).connect(secret_access(authority.server.url))
+    with pytest.raises(Unreachable, match="access token is unreadable") as failed:
+        graph.send(GraphRequest("GET", "organization"))
+    assert "canary" not in "".join(traceback.format_exception(failed.value))
+
+
 @pytest.mark.parametrize("secret", ["", " ", CANARY + "\n", " " + CANARY])
 def test_a_secret_that_cannot_be_right_is_not_sent(authority: Authority, secret: str) -> None:
     access = replace(secret_access(authority.server.url), client_secret=Sensitive.of(secret))

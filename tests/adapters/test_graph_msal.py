@@ -25,7 +25,7 @@ from exchange_push_operator.core.errors import (
 )
 from exchange_push_operator.core.ports import GraphAccess, Identity, Sensitive
 from exchange_push_operator.core.reasons import Reason
-from lab.microsoft365 import Microsoft365
+from lab.microsoft365 import HttpResponse, Microsoft365
 from lab.microsoft365.clouds import EXCHANGE_ONLINE, Service
 from lab.microsoft365.directory import Kind
 from lab.microsoft365.sample import (
@@ -176,17 +176,28 @@ def test_the_sign_in_used_longest_ago_is_forgotten(tenant: Tenant) -> None:
     assert tenant.sign_ins() == 2
 
 
-def test_a_cure_in_the_tenant_is_seen_at_once(tenant: Tenant) -> None:
+@pytest.mark.parametrize("before", [0, 1], ids=["first sign-in", "renewal"])
+def test_a_cure_in_the_tenant_is_seen_at_once(tenant: Tenant, before: int) -> None:
     """MSAL would repeat a refusal (HTTP 400) from memory for a minute."""
+    tenant.login.respond = lambda request: _replaced(
+        tenant.model.handle(request), b'"expires_in":3599', b'"expires_in":10'
+    )
     fabrikam = tenant.model.tenant(FABRIKAM)
     application = fabrikam.find(Kind.APPLICATION, CLIENT)
     assert application is not None
-    fabrikam.holders.remove(application)
     graph = tenant.graphs.connect(tenant.access())
+    for _ in range(before):
+        graph.identity()
+    fabrikam.holders.remove(application)
     with pytest.raises(Refused, match="AADSTS700016"):
         graph.identity()
     fabrikam.holders.append(application)
     assert graph.identity().tenant_id == FABRIKAM
+    assert tenant.sign_ins() == before + 2
+
+
+def _replaced(response: HttpResponse, old: bytes, new: bytes) -> HttpResponse:
+    return replace(response, body=response.body.replace(old, new))
 
 
 def test_a_token_turned_down_is_replaced_once(tenant: Tenant) -> None:
@@ -273,12 +284,9 @@ def test_a_missing_permission_keeps_the_codes_of_graph(tenant: Tenant) -> None:
 
 
 def test_an_early_renewal_that_fails_leaves_the_good_token_in_use(tenant: Tenant) -> None:
-    def renew_soon(request: Any) -> Any:
-        response = tenant.model.handle(request)
-        early = response.body.replace(b'"expires_in"', b'"refresh_in":-1,"expires_in"')
-        return replace(response, body=early)
-
-    tenant.login.respond = renew_soon
+    tenant.login.respond = lambda request: _replaced(
+        tenant.model.handle(request), b'"expires_in"', b'"refresh_in":-1,"expires_in"'
+    )
     graph = tenant.graphs.connect(tenant.access())
     graph.identity()
     tenant.model.set_fault("authority_failure", {"status": 503})

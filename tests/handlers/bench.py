@@ -52,11 +52,10 @@ class Objects:
         self._lock = threading.RLock()
 
     def create(self, name: str, created: str = "2026-11-21T09:00:00Z", **status: Any) -> None:
-        metadata = {"namespace": NAMESPACE, "name": name, "uid": f"uid-of-{name}"}
-        metadata |= {"creationTimestamp": created}
+        metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name, "generation": 1}
+        metadata |= {"uid": f"uid-of-{name}", "creationTimestamp": created}
         status = {"observedGeneration": -1, **status}
         body = {"apiVersion": "v", "kind": "K", "metadata": metadata, "spec": {}, "status": status}
-        body["metadata"]["generation"] = 1  # type: ignore[call-overload,index]  # JSON
         with self._lock:
             self.stored[name] = body
             self._store(name, "ADDED")
@@ -112,7 +111,8 @@ class Objects:
             self.writes.append(f"finalizer {'on' if present else 'off'}")
             found["metadata"]["finalizers"] = [FINALIZER] if present else []
             if not present and "deletionTimestamp" in found["metadata"]:
-                return self._remove(found["metadata"]["name"])
+                self._remove(found["metadata"]["name"])
+                return None
             self._store(found["metadata"]["name"], "MODIFIED")
             return copy.deepcopy(found)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.commands import Cmdlet, Value, cmdlet
 from exchange_push_operator.core.config import FINALIZER
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.errors import Refused
@@ -21,11 +21,20 @@ from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Graph, G
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 from lab.exchange.build import default_organization
+from lab.exchange.dump import dump
 from lab.exchange.in_process import InProcessExchange
 from lab.exchange.organization import Organization
 from lab.microsoft365 import Microsoft365
 from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
-from lab.microsoft365.sample import DEDICATED, FABRIKAM, client_certificate, client_key_pem, sample
+from lab.microsoft365.clouds import EXCHANGE_ONLINE
+from lab.microsoft365.sample import (
+    DEDICATED,
+    FABRIKAM,
+    client_certificate,
+    client_key_pem,
+    principal,
+    sample,
+)
 from lab.resources import resource
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
@@ -103,9 +112,50 @@ class Lab:
         changed = resource(spec, **{**metadata, "generation": metadata["generation"] + 1})
         self.resource = {**changed, "status": self.status}
 
+    def administrator(self, name: str, /, **parameters: Value) -> None:
+        """Somebody runs a cmdlet in the Exchange Management Shell of the first server."""
+        shell = InProcessExchange(self.organization, account="CORP\\administrator")
+        server = next(iter(self.organization.servers.values())).fqdn
+        (answer,) = shell.run(server, (cmdlet(name, **parameters),), changes=True)
+        if answer.error is not None:
+            raise answer.error
+
+    def exchange(self) -> dict[str, Any]:
+        """The organisation as it is now."""
+        return dump(self.organization)
+
+    def keys(self) -> list[dict[str, Any]]:
+        """The key credentials of the principal that the resource targets."""
+        app_id = self.resource["spec"]["principal"].get("appId") or EXCHANGE_ONLINE
+        state: list[dict[str, Any]] = principal(self.microsoft365, app_id).state()["keys"]
+        return state
+
     def outside(self) -> dict[str, Any]:
-        """The state of Exchange and Entra ID, without what differs from run to run."""
-        return comparable(self.organization.dump(), self.microsoft365.dump())
+        """What two runs of one story must agree on: counts and links, not times or new keys."""
+        exchange = self.exchange()
+        current = exchange["authConfig"]["current"]
+        return {
+            "auth servers": sorted(
+                (s["name"], s["metadataUrl"], s["enabled"]) for s in exchange["authServers"]
+            ),
+            "partners": [(p["name"], p["enabled"]) for p in exchange["partnerApplications"]],
+            "proxy": [exchange["proxy"][key] for key in ("enabled", "organization", "uri")],
+            "stores": {
+                server["name"]: sorted(
+                    (c["friendlyName"].split(";")[0], c["thumbprint"] == current, c["privateKey"])
+                    for c in server["certificates"]
+                )
+                for server in exchange["servers"]
+            },
+            "transport": {s["name"]: _transport(s) for s in exchange["servers"]},
+            "keys": sorted(str(key["thumbprint"] == current) for key in self.keys()),
+        }
+
+
+def _transport(server: Mapping[str, Any]) -> str:
+    held = {c["thumbprint"]: c["friendlyName"] for c in server["certificates"]}
+    name: str = held[server["transportCertificate"]]
+    return name
 
 
 def lab(
@@ -213,8 +263,3 @@ class Operator:
 
     def _after_call(self, _call: str, _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
         self.after()
-
-
-def comparable(exchange: dict[str, Any], microsoft365: dict[str, Any]) -> dict[str, Any]:
-    """What two runs of the same story must agree on: counts and links, not times or new keys."""
-    return {"exchange": exchange, "microsoft365": microsoft365}

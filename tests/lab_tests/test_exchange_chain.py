@@ -90,10 +90,6 @@ def _new_certificate(world: World) -> None:
     _run("Set-AuthConfig", CertificateThumbprint=thumbprint, Force=True)(world)
 
 
-def _push_gone(world: World) -> None:
-    world[1].set_fault("push_gone", value=True)
-
-
 BREAKS: dict[str, tuple[Callable[[World], None], str]] = {
     "the proxy is off": (_run("Disable-PushNotificationProxy", Confirm=False), "isn't enabled"),
     "the health manager is older than the proxy's last change": (
@@ -150,14 +146,7 @@ def test_the_status_of_an_endpoint_that_is_gone_is_shown(
 ) -> None:
     set_fault(world[0], "culture", culture)
 
-    class Gone(Microsoft365):
-        def push(self, uri: str, token: str) -> int:
-            del uri, token
-            return 404
-
-    gone = Gone(*world[1].tenants)
-    gone.acs = world[1].acs
-    world[0].microsoft365 = gone
+    world[1].set_fault("push_failure", {"status": 404})
     assert f"(404) {phrase}" in probe(world)["Error"]
     assert oauth(world)["ResultType"] == "Success"
 

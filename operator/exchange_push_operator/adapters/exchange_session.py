@@ -1,4 +1,4 @@
-"""What it means when the host script cannot open its Exchange session."""
+"""What it means when the host script cannot open its Exchange session, or loses it."""
 
 from __future__ import annotations
 
@@ -13,6 +13,20 @@ from exchange_push_operator.core.reasons import Reason
 log = logging.getLogger("exchange_push_operator.exchange")
 
 _DENIED = frozenset({"PermissionDenied", "AuthenticationError", "SecurityError"})
+# .NET's names for an Exchange session that broke while a cmdlet was running.
+_BROKEN = frozenset(
+    {
+        "InvalidRunspaceStateException",
+        "PSRemotingDataStructureException",
+        "PSRemotingTransportException",
+    }
+)
+
+
+def is_broken(answer: Answer) -> bool:
+    """Whether the Exchange session broke under the cmdlet, which may have done its work or not."""
+    error = answer.error
+    return error is not None and error.where == "cmdlet" and error.kind in _BROKEN
 
 
 def raise_for_session(
@@ -49,9 +63,7 @@ def _explain(server: str, username: str, error: CmdletFailed, about: str) -> Pus
         )
     if about:
         return Unreachable(f"{server}: {about}")
-    return Unreachable(
-        f"{server}: {where} opens no session; check IIS and Exchange's services there"
-    )
+    return Unreachable(f"{server}: {where} opens no session; check IIS and the Exchange services")
 
 
 def _local(batch: Sequence[Cmdlet], answers: Sequence[Answer]) -> str:

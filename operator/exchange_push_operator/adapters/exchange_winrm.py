@@ -158,8 +158,11 @@ class _Account:
     def run(
         self, server: str, batch: Sequence[Cmdlet], *, changes: bool = False
     ) -> tuple[Answer, ...]:
-        """As the port says. Raises NotAllowed for what allowlist.json does not have, and
-        Throttled where WinRM's quota is used up."""
+        """As the port says.
+
+        Raises besides: NotAllowed for what allowlist.json does not have, and Throttled where
+        WinRM's quota is used up.
+        """
         for command in batch:
             check(command, changes=changes)
         if not batch:

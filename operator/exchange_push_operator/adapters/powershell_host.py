@@ -44,7 +44,7 @@ _LONGEST_TEXT = 512
 _PREFIX = re.compile(r"^(?:\[[^\]]*(?:RequestId|TimeStamp|FailureCategory)=[^\]]*\]\s*)+")
 
 
-class NotAllowed(ValueError):  # noqa: N818 - a mistake in the program, no trouble of the world
+class NotAllowed(ValueError):
     """The program asks for something that allowlist.json does not have."""
 
 

@@ -25,6 +25,7 @@ from dataclasses import dataclass
 from requests.exceptions import RequestException
 from winrm.exceptions import InvalidCredentialsError
 
+from exchange_push_operator.adapters.exchange_session import is_broken
 from exchange_push_operator.adapters.powershell_host import (
     Message,
     answers,
@@ -33,6 +34,7 @@ from exchange_push_operator.adapters.powershell_host import (
     encode_run,
     patience,
 )
+from exchange_push_operator.adapters.winrm_greeting import greet
 from exchange_push_operator.adapters.winrm_session import Session
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
 from exchange_push_operator.adapters.winrm_transport import Wire
@@ -50,7 +52,6 @@ from exchange_push_operator.core.errors import (
     OutcomeUnknown,
     PushError,
     Refused,
-    SpecError,
     Unreachable,
 )
 from exchange_push_operator.core.ports import Answer, ExchangeAccess
@@ -61,12 +62,6 @@ _START = 90.0  # seconds from the first Send to the ready line, on a loaded serv
 _RESEND_AFTER = (0.5, 1.0, 2.0, 4.0)  # seconds before the same request is sent once more
 _LARGEST_AGE = 3600.0
 _MOST_REQUESTS = 200  # of one process: bounds what it may grow to
-_NETBIOS = 15  # characters of a computer's name that MachineName has
-# .NET's names for a broken Exchange session, seen while a cmdlet was running.
-_BROKEN = frozenset(
-    {"PSRemotingTransportException", "PSRemotingDataStructureException"}
-    | {"InvalidRunspaceStateException"}
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,50 +176,24 @@ class Server:
         around = self._around
         session = Session(around.open_wire(), around.count, around.clock, around.pause)
         self._session, self._started, self._requests = session, around.clock(), 0
-        around.count("starts")
         with self._sign_in.attempt(self._place.server):
             session.create()
+        around.count("starts")
         session.start(bootstrap().command_line)
         try:
-            self._greet(session, request)
+            greet(session, self._login(request), self._place.server, around.clock() + _START)
         except TROUBLE as error:
             if can_resend(error):
                 raise Gone(ready=False) from error
             raise
         return session
 
-    def _greet(self, session: Session, request: _Request) -> None:
+    def _login(self, request: _Request) -> bytes:
         access = self._access
-        lines = bootstrap().first_line + encode_login(
-            uuid.uuid4().hex, self._place.server, access.username, access.password
-        )
+        login = encode_login(uuid.uuid4().hex, self._place.server, access.username, access.password)
         # Looks ride along. A change waits until the host is known to be the right one, so that a
         # start that fails is never a change whose outcome is unknown.
-        session.send(lines if request.changes else lines + request.line)
-        ready = session.receive(lambda message: "ready" in message, self._around.clock() + _START)
-        self._inspect(ready)
-        session.boot = str(ready["ready"])
-        log.info(
-            "%s: host started, PowerShell %s, process %s",
-            self._place.server,
-            ready.get("ps"),
-            ready.get("pid"),
-        )
-
-    def _inspect(self, ready: Message) -> None:
-        server = self._place.server
-        if ready.get("version") != bootstrap().sha256:
-            raise Gone(text="the host script there is another one")
-        if ready.get("bits") != 64:  # noqa: PLR2004 - Exchange's registry keys are 64-bit
-            message = f"{server}: WinRM starts a 32-bit PowerShell; run the 64-bit WinRM service"
-            raise Unreachable(message)
-        host = str(ready.get("host", ""))
-        if host.casefold() != server.split(".")[0][:_NETBIOS].casefold():
-            message = (
-                f"{server} is answered by the computer {host}: "
-                "name every server by its own FQDN in spec.exchange.servers"
-            )
-            raise SpecError(message)
+        return login if request.changes else login + request.line
 
     def _read(self, message: Message, session: Session, request: _Request) -> tuple[Answer, ...]:
         if message.get("boot") != session.boot or "fatal" in message:
@@ -235,9 +204,7 @@ class Server:
             raise Gone(text="the host's answer has another form") from error
         if message.get("stuck"):
             raise self._stuck(request, found)
-        if any(
-            one.error and one.error.kind in _BROKEN and one.error.where == "cmdlet" for one in found
-        ):
+        if any(map(is_broken, found)):
             raise Gone(text="the Exchange session broke")
         if len(found) != len(request.batch) and not request.changes:
             raise Gone(text="the host's answer is not complete")
@@ -250,12 +217,11 @@ class Server:
         return Unreachable(f"{self._place.server}: {name} does not end; check the server's load")
 
     def _give_up(self, error: BaseException, request: _Request) -> PushError:
-        log.info("%s: %s", self._place.server, error)
+        log.info("%s: %s: %s", self._place.server, type(error).__name__, error)
         explained = explain(error, self._place)
         if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
             self._sign_in.refused(self._place.server, explained)
-        # Where nobody answers, or nobody knows us, a Delete would only wait, or count as a bad try.
-        self._drop(silently=isinstance(error, InvalidCredentialsError | RequestException))
+        self._drop(silently=_is_cut_off(error))
         if request.is_open:
             names = ", ".join(command.name for command in request.batch)
             return OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
@@ -277,3 +243,9 @@ class Server:
         session, self._session = self._session, None
         if session is not None:
             session.end()
+
+
+def _is_cut_off(error: BaseException) -> bool:
+    # Where nobody answers, or nobody knows us, a Delete would only wait, or be a bad sign-in more.
+    cut_off = InvalidCredentialsError | RequestException
+    return isinstance(error, cut_off) or isinstance(error.__cause__, cut_off)

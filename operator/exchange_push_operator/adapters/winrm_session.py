@@ -34,7 +34,7 @@ _IDLE_TIMEOUT = "PT1800S"
 
 
 class Session:
-    """The WinRS calls of one process. One thread at a time: pywinrm's encryption counts messages."""
+    """The WinRS calls of one process, for one thread: the encryption numbers the messages."""
 
     def __init__(
         self,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 import ssl
 import tempfile
 import threading
@@ -29,6 +30,10 @@ if TYPE_CHECKING:
 OPERATION = 20
 READ = 35
 CONNECT = 10
+
+# At DEBUG they log what NTLM sends, which is enough to guess a password from, and tracebacks.
+for _name in ("spnego", "winrm"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
 
 NO_KERBEROS = (
     "transport Kerberos needs the operator built with its kerberos extra; "
@@ -109,7 +114,7 @@ def open_wire(server: str, access: ExchangeAccess, ca_path: str) -> Wire:
         endpoint,
         transport=transport.auth_method,
         username=access.username,
-        password="",  # noqa: S106 - the transport below has the password
+        password="",  # the transport below has it
         operation_timeout_sec=OPERATION,
         read_timeout_sec=READ,
         proxy=None,
@@ -174,7 +179,7 @@ def _kerberos(principal: str | None) -> AuthBase:
 
     return cast(
         "AuthBase",
-        HTTPKerberosAuth(
+        HTTPKerberosAuth(  # type: ignore[no-untyped-call] # pywinrm's vendored copy
             mutual_authentication=REQUIRED,
             force_preemptive=True,
             principal=principal,

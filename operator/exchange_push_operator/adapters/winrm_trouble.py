@@ -35,7 +35,7 @@ _QUOTA_PAUSE = 300.0
 _HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH
 
 
-class Gone(Exception):  # noqa: N818 - what is so, not a failure of ours
+class Gone(Exception):
     """The process has ended, or is not to be trusted any longer."""
 
     def __init__(
@@ -52,7 +52,7 @@ class Gone(Exception):  # noqa: N818 - what is so, not a failure of ours
         self.text = text
 
 
-class Overdue(Exception):  # noqa: N818 - what is so, not a failure of ours
+class Overdue(Exception):
     """The answer was not there when it had to be."""
 
 
@@ -120,8 +120,7 @@ def was_not_sent(error: BaseException) -> bool:
     """Whether the request that raised this never came to a process."""
     if isinstance(error, InvalidCredentialsError) or is_quota(error) or is_denied(error):
         return True
-    unsent = NameResolutionError | NewConnectionError | ConnectTimeoutError
-    unsent |= ssl.SSLCertVerificationError
+    unsent = ConnectTimeoutError | ssl.SSLCertVerificationError
     return any(isinstance(cause, unsent) for cause in _causes(error))
 
 
@@ -136,17 +135,19 @@ def explain(error: BaseException, place: Place) -> PushError:
             return _fault(error, place)
         case Gone():
             return _gone(error, place)
-        case WinRMTransportError():
-            return Unreachable(
-                f"{place.server}: HTTP status {error.code} in place of WinRM's answer; "
-                f"check WinRM there and proxies between"
-            )
         case RequestException():
             return _network(error, place)
-        case Overdue() | WinRMOperationTimeoutError():
-            return Unreachable(f"{place.server}: WinRM answers, but not in time; check its load")
         case _:
-            return Unreachable(f"{place.server}: WinRM's answer cannot be understood")
+            return Unreachable(f"{place.server}: {_odd(error)}")
+
+
+def _odd(error: BaseException) -> str:
+    if isinstance(error, WinRMTransportError):
+        status = f"HTTP status {error.code} in place of WinRM's answer"
+        return f"{status}; check WinRM there and what stands between"
+    if isinstance(error, Overdue | WinRMOperationTimeoutError):
+        return "WinRM answers, but not in time; check the server's load"
+    return "WinRM's answer cannot be understood"
 
 
 def _turned_down(place: Place) -> str:
@@ -204,12 +205,14 @@ def _network(error: RequestException, place: Place) -> PushError:
             case ssl.SSLError():
                 text = f"no TLS on {port}; check spec.exchange.connection.scheme and port"
                 return Unreachable(f"{place.server}: {text}")
-            case ConnectTimeoutError():
-                text = f"no answer on {port}; check firewalls between the cluster and the server"
-                return Unreachable(f"{place.server}: {text}")
             case NewConnectionError():
                 text = f"nothing listens on {port}; check WinRM there, and scheme and port in"
                 return Unreachable(f"{place.server}: {text} spec.exchange.connection")
+            case ConnectTimeoutError():
+                text = f"no answer on {port}; check firewalls between the cluster and the server"
+                return Unreachable(f"{place.server}: {text}")
+            case _:
+                continue
     return _cut(error, place)
 
 

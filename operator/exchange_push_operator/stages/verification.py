@@ -177,11 +177,12 @@ def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
 
 
 def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
-    """The probe fails and the service has not been started since the proxy changed."""
+    """The probe fails, or is not there, and the service has not been started since the proxy
+    changed: it reads at its start what it is to probe (the article restarts it for this)."""
     started, changed = observed.health_managers[server], observed.proxy_changed
     return (
         config.verification.restart_health_manager
-        and observed.probes[server].state is ProbeState.FAILED
+        and observed.probes[server].state in (ProbeState.FAILED, ProbeState.NOT_AVAILABLE)
         and started is not None
         and changed is not None
         and started < changed

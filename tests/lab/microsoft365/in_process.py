@@ -1,8 +1,9 @@
 """The product's ports Graph and Metadata straight on the model: no sockets, the same errors.
 
 Requests go through ``Microsoft365.handle`` and answers through the adapters' own reading of
-them, so what a test meets here is what the real adapters would raise. Only MSAL and the network
-are left out. ``InProcessHttps`` is the seam below the real adapters, for tests that want those.
+them, so what a test meets here is what the real adapters would raise (a test compares them). Left
+out are the network and MSAL, whose clock cannot be set. ``InProcessHttps`` is the seam below the
+real adapters, for tests that want those: ``EntraGraphs(InProcessHttps(model), model.now)``.
 """
 
 from __future__ import annotations
@@ -11,6 +12,7 @@ import functools
 import json
 import uuid
 from collections.abc import Callable, Mapping
+from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
@@ -26,13 +28,17 @@ from exchange_push_operator.adapters.http import Https, Reply, host_of, lost
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.errors import Refused, Unreachable
 from exchange_push_operator.core.ports import GraphAccess, Identity
+from exchange_push_operator.core.reasons import Reason
 from lab.exchange.trust import NoConnection
 from lab.microsoft365 import jwts
 from lab.microsoft365.http import ConnectionCut, HttpRequest
 from lab.microsoft365.sts import ASSERTION_TYPE
 from lab.microsoft365.world import Microsoft365
+
+_OPENID = "v2.0/.well-known/openid-configuration"
+_USABLE_UNTIL: dict[tuple[str, str], datetime] = {}
 
 Hook: TypeAlias = Callable[[str, bool], None]
 
@@ -146,24 +152,43 @@ class InProcessGraph:
         return left < jwts.CLOCK_TOLERANCE
 
     def _sign_in(self) -> str:
-        access, url = self._access, token_url(self._access)
+        access = self._access
+        self._check_certificate()
+        reply = self._ask("GET", f"{access.authority}/{access.tenant_id}/{_OPENID}")
+        host = host_of(access.authority)
+        if reply.status_code >= 400:
+            cure = "check tenant.tenantId and tenant.cloud"
+            message = f"{host}: there is no tenant {access.tenant_id}; {cure}"
+            raise Refused(Reason.ACCESS_DENIED, message)
+        url = str((reply.json_object() or {})["token_endpoint"])
         form = {
             "client_id": access.client_id,
             "grant_type": "client_credentials",
             "scope": f"{access.graph}/.default",
             **self._proof(url),
         }
-        reply = self.https.call("POST", url, data=form)
-        host = host_of(access.authority)
+        result = self._ask("POST", url, form).json_object() or {}
+        if "access_token" not in result:
+            raise refusal(result, access)
+        return str(result["access_token"])
+
+    def _ask(self, method: str, url: str, form: Mapping[str, str] | None = None) -> Reply:
+        reply, host = self.https.call(method, url, data=form), host_of(url)
         if patience := throttled(reply, host):
             raise patience
         if reply.status_code >= 500:
             message = f"{host}: HTTP {reply.status_code}; the service has trouble"
             raise Unreachable(message)
-        result = reply.json_object() or {}
-        if "access_token" not in result:
-            raise refusal(result, access)
-        return str(result["access_token"])
+        return reply
+
+    def _check_certificate(self) -> None:
+        """As the adapter does before it asks anybody; an access that passed is not read again."""
+        access, now = self._access, self._model.now()
+        if access.certificate is None or access.private_key is None:
+            return
+        pair = (access.certificate, access.private_key.reveal())
+        if _USABLE_UNTIL.get(pair, now) <= now:
+            _USABLE_UNTIL[pair] = check_client_certificate(*pair, now)
 
     def _proof(self, url: str) -> dict[str, str]:
         access = self._access
@@ -172,9 +197,8 @@ class InProcessGraph:
         if access.certificate is None or access.private_key is None:
             message = "an access needs a client secret or a certificate with its key"
             raise AssertionError(message)
-        pem, key, now = access.certificate, access.private_key.reveal(), self._model.now()
-        check_client_certificate(pem, key, now)
-        assertion = client_assertion(access.client_id, url, pem, key, int(now.timestamp()))
+        now, key = int(self._model.now().timestamp()), access.private_key.reveal()
+        assertion = client_assertion(access.client_id, url, access.certificate, key, now)
         return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": assertion}
 
 
@@ -186,11 +210,6 @@ class InProcessMetadata(HttpMetadata):
     ) -> None:
         self.https = InProcessHttps(model, before=before, after=after)
         super().__init__(self.https)
-
-
-def token_url(access: GraphAccess) -> str:
-    """The token endpoint of an access."""
-    return f"{access.authority}/{access.tenant_id}/oauth2/v2.0/token"
 
 
 def client_assertion(client_id: str, audience: str, pem: str, key: str, now: int) -> str:
@@ -210,7 +229,7 @@ def client_assertion(client_id: str, audience: str, pem: str, key: str, now: int
 
 @functools.lru_cache(maxsize=16)
 def _key(pem: str) -> rsa.RSAPrivateKey:
-    key = load_pem_private_key(pem.encode(), None)
+    key = load_pem_private_key(pem.encode(), None, unsafe_skip_rsa_key_validation=True)
     if not isinstance(key, rsa.RSAPrivateKey):
         message = "the lab signs with RSA keys only"
         raise TypeError(message)

@@ -1,0 +1,139 @@
+"""kopf and the controller on a real API server: the RBAC of the chart, a scripted reconciler."""
+
+import asyncio
+import contextlib
+import copy
+import subprocess
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import kopf
+
+from crd_lab import EXAMPLE
+from exchange_push_operator.adapters import clock
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
+from exchange_push_operator.adapters.kubernetes_events import EventRecorder
+from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.schedule import Requeue
+from exchange_push_operator.handlers.controller import Controller, Limits
+from exchange_push_operator.handlers.passes import Doors, Logic
+from exchange_push_operator.handlers.watching import kopf_settings, register
+from exchange_push_operator.reconcile import Memory, Outcome
+from handlers.bench import Peers, Script
+from lab import wait
+from lab.binaries import helm_binary
+from lab.control_plane import ControlPlane
+
+CHART = Path(__file__).resolve().parents[2] / "helm" / "exchange-push-operator"
+RELEASE = "exchange-push-operator"
+STEADY = Requeue("steady", 3600, 120)
+MOMENT = "2026-11-21T09:00:00Z"
+
+
+def until(predicate: Callable[[], object], what: str) -> None:
+    wait.until(predicate, 20, what)
+
+
+def ready(resource: Resource, **fields: Any) -> dict[str, Any]:
+    generation = resource["metadata"]["generation"]
+    condition = {
+        "type": "Ready",
+        "status": "True",
+        "reason": "Succeeded",
+        "message": "all is well",
+        "lastTransitionTime": MOMENT,
+        "observedGeneration": generation,
+    }
+    return {"observedGeneration": generation, "conditions": [condition], **fields}
+
+
+def well(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+    return Outcome(ready(resource), STEADY)
+
+
+def example(name: str, **spec: Any) -> dict[str, Any]:
+    manifest: dict[str, Any] = copy.deepcopy(EXAMPLE)
+    manifest["metadata"] = {"name": name}
+    manifest["spec"].update(spec)
+    return manifest
+
+
+def grant_what_the_chart_grants(control_plane: ControlPlane, namespace: str) -> Path:
+    """A kubeconfig of a service account with the chart's own rules, in one namespace."""
+    command = [str(helm_binary()), "template", RELEASE, str(CHART), "--namespace", namespace]
+    command += ["--show-only", "templates/rbac.yaml", "--set", f"watchNamespaces={{{namespace}}}"]
+    rendered = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    control_plane.run_kubectl("apply", "-f", "-", input=rendered.stdout, namespace=namespace)
+    return control_plane.service_account_kubeconfig(namespace, RELEASE)
+
+
+class CountingApi(KubernetesApi):
+    calls: list[str]
+
+    def call(self, method: str, path: str, *rest: Any) -> Any:
+        self.calls.append(f"{method} {path}")
+        return super().call(method, path, *rest)
+
+
+class Operator:
+    """Enter it to start; the script may be changed at any time."""
+
+    def __init__(
+        self, kubeconfig: Path, namespace: str, script: Script = well, **limits: Any
+    ) -> None:
+        self.script, self.namespace = script, namespace
+        self.looks: list[int] = []
+        self._client = sign_in(str(kubeconfig), 10)
+        self.api = CountingApi(self._client)
+        self.api.calls = []
+        self._recorder = EventRecorder(self.api, clock.now, "test")
+        self._logic = Logic(self._reconcile, lambda it: {**it["status"], "serversReady": "0/2"})
+        self._limits = Limits(workers=4, **{"progress_after": 60, **limits})
+        self._stop, self._ready = threading.Event(), threading.Event()
+        self._thread = threading.Thread(target=lambda: asyncio.run(self._operate()))
+
+    def __enter__(self) -> Self:
+        self._recorder.start()
+        self._thread.start()
+        assert self._ready.wait(20)
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stop.set()
+        self._thread.join(30)
+        self._recorder.close(5)
+        self._client.close()
+
+    def writes(self, method: str = "PUT") -> int:
+        return sum(call.startswith(method) for call in self.api.calls)
+
+    async def _operate(self) -> None:
+        doors = Doors(KubernetesObjects(self.api), self._recorder)
+        controller = Controller(self._logic, doors, self._limits)
+
+        async def stop() -> None:
+            assert await controller.stop(10)
+
+        registry = kopf.OperatorRegistry()
+        register(registry, controller, login=lambda: connection_info(self._client), stop=stop)
+        with contextlib.suppress(asyncio.CancelledError):
+            await kopf.operator(
+                registry=registry,
+                settings=kopf_settings(),
+                namespaces=[self.namespace],
+                stop_flag=self._stop,
+                ready_flag=self._ready,
+            )
+
+    def _reconcile(self, resource: Resource, peers: Peers, memory: Memory) -> Outcome:
+        self.looks.append(resource["metadata"]["generation"])
+        return self.script(resource, peers, memory)

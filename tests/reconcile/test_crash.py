@@ -1,0 +1,71 @@
+"""Safety rule 5: killed at any moment and started again, it ends as if it had never been killed."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from lab.in_process import Lab, Operator, lab
+
+pytestmark = pytest.mark.lab  # some hundred stories: no unit test
+
+STORIES: Mapping[str, dict[str, Any]] = {
+    "a valid certificate is adopted": {"auth_certificate": True},
+    "a certificate has to be made": {"auth_certificate": False},
+}
+
+
+class Killed(BaseException):
+    """SIGKILL: no handler of the operator sees it."""
+
+
+class Counter:
+    """Counts calls, and kills at the one that is asked for."""
+
+    def __init__(self, at: int | None = None) -> None:
+        self.at, self.count = at, 0
+
+    def __call__(self) -> None:
+        self.count += 1
+        if self.count == self.at:
+            raise Killed
+
+
+def undisturbed(story: dict[str, Any]) -> tuple[Lab, int]:
+    outside = lab(**story)
+    counter = Counter()
+    Operator(outside, before=counter).run()
+    return outside, counter.count
+
+
+@pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_kill_at_any_remote_call_leads_to_the_same_end_state(
+    story: dict[str, Any], when: str
+) -> None:
+    reference, calls = undisturbed(story)
+    assert calls > 10
+    for point in range(1, calls + 1):
+        outside = lab(**story)
+        with pytest.raises(Killed):
+            Operator(outside, **{when: Counter(point)}).run()
+        Operator(outside).run()
+        assert outside.condition("Ready") == ("True", "Succeeded"), f"killed {when} call {point}"
+        assert outside.outside() == reference.outside(), f"killed {when} call {point}"
+
+
+def test_two_kills_in_one_story_change_nothing_either() -> None:
+    reference, calls = undisturbed({"auth_certificate": False})
+    for point in range(1, calls + 1, 3):
+        outside = lab(auth_certificate=False)
+        for _ in range(2):
+            try:
+                Operator(outside, after=Counter(point)).run()
+            except Killed:
+                continue
+        Operator(outside).run()
+        assert outside.outside() == reference.outside(), f"killed twice after call {point}"
+
+
