@@ -30,14 +30,25 @@ _ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default=_EMPTY)
 _SHOWN = (PushError, TypeError, AttributeError, NameError, LookupError, AssertionError)
 
 
-def configure(form: str, level: str, stream: TextIO | None = None) -> None:
-    """Send all logs of the process to one stream, standard error by default."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
-    logging.basicConfig(handlers=[handler], level=logging.WARNING, force=True)
-    logging.getLogger(_PACKAGE).setLevel(level.upper())
+def configure(form: str, level: str) -> None:
+    """Send all logs of the process to standard error."""
+    logging.basicConfig(handlers=[handler(form, sys.stderr)], force=True)
+    set_levels(level)
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_the_end
+
+
+def handler(form: str, stream: TextIO) -> logging.Handler:
+    """Write to a stream as ``text`` or ``json``."""
+    made = logging.StreamHandler(stream)
+    made.setFormatter(JsonFormatter() if form == "json" else TextFormatter())
+    return made
+
+
+def set_levels(level: str) -> None:
+    """Our own loggers at this level, all others at warnings."""
+    logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger(_PACKAGE).setLevel(level.upper())
 
 
 @contextmanager

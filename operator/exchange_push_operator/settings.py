@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
@@ -27,7 +28,7 @@ _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
-    """How this process runs; what the installer decides, not the users of the resource."""
+    """How this process runs: what the installer decides, not the users of the resource."""
 
     policy: Path
     ca_file: Path | None
@@ -71,10 +72,7 @@ def parse(arguments: Sequence[str], environment: Mapping[str, str] | None = None
     _refuse_unknown_variables(run, environment)
     values = {option.field: _value(run, option, given, environment) for option in _OPTIONS}
     if values["policy"] is None:
-        run.error(
-            "--policy FILE is needed: it says which hosts, tenants and principals resources may "
-            "name; an empty file allows nothing"
-        )
+        run.error("--policy FILE is needed: what it does not name is not allowed")
     namespaces = values.pop("namespace") or ()
     return Settings(namespaces=tuple(dict.fromkeys(namespaces)), **values)
 
@@ -98,7 +96,7 @@ def _parsers() -> tuple[_Parser, _Parser]:
         "run",
         help="watch the cluster and keep everything configured, until SIGTERM or Ctrl-C",
         description="Watches ExchangePushConfig resources and keeps Exchange and Entra ID as they "
-        "declare, until SIGTERM or Ctrl-C. In a Pod it signs in with its service account.",
+        "declare. In a Pod it signs in with its service account.",
         epilog=f"Every setting can also be given in the environment: --max-interval is "
         f"{PREFIX}MAX_INTERVAL. A flag goes before its variable.",
         allow_abbrev=False,
@@ -147,9 +145,11 @@ def _duration(text: str) -> timedelta:
 
 
 def _workers(text: str) -> int:
-    good = text.isdecimal() and 1 <= int(text) <= _MOST_WORKERS
-    _require(good, f"{text!r} is not a whole number from 1 to {_MOST_WORKERS}")
-    return int(text)
+    number = int(text) if text.isdecimal() else 0
+    _require(
+        1 <= number <= _MOST_WORKERS, f"{text!r} is not a whole number from 1 to {_MOST_WORKERS}"
+    )
+    return number
 
 
 def _boolean(text: str) -> bool:
@@ -164,16 +164,13 @@ def _file(text: str) -> Path:
 
 def _namespace(text: str) -> str:
     good = _NAMESPACE.fullmatch(text) is not None
-    _require(good, f"{text!r} is not the name of a namespace; patterns are not supported")
+    _require(good, f"{text!r} is not the name of a namespace")
     return text
 
 
-def _one_of(*choices: str) -> Callable[[str], str]:
-    def parse_choice(text: str) -> str:
-        _require(text in choices, f"{text!r} is none of {', '.join(choices)}")
-        return text
-
-    return parse_choice
+def _one_of(choices: tuple[str, ...], text: str) -> str:
+    _require(text in choices, f"{text!r} is none of {', '.join(choices)}")
+    return text
 
 
 def _require(good: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
@@ -185,9 +182,8 @@ _OPTIONS = (
     _Option(
         "--policy",
         "FILE",
-        "which Exchange hosts, tenants, principals, issuer and push hosts the resources of each "
-        "namespace may name (YAML); needed; what it does not name is not allowed; read anew when "
-        "it changes",
+        "needed: which Exchange hosts, tenants, principals, issuer and push hosts the resources "
+        "of each namespace may name (YAML); read anew when it changes",
         _file,
     ),
     _Option(
@@ -244,14 +240,14 @@ _OPTIONS = (
         "--log-format",
         "FORMAT",
         "text for people, json for machines (default: text)",
-        _one_of("text", "json"),
+        partial(_one_of, ("text", "json")),
         default="text",
     ),
     _Option(
         "--log-level",
         "LEVEL",
         "debug, info, warning or error (default: info); libraries log warnings only",
-        _one_of("debug", "info", "warning", "error"),
+        partial(_one_of, ("debug", "info", "warning", "error")),
         default="info",
     ),
 )

@@ -16,6 +16,7 @@ from kubernetes.client import ApiClient, Configuration
 
 from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
 from exchange_push_operator.core.errors import Refused, Unreachable
+from exchange_push_operator.core.ports import Secrets
 from exchange_push_operator.core.reasons import Reason
 from lab.control_plane import ControlPlane
 
@@ -48,7 +49,7 @@ def account_that_may_read_two_secrets(control_plane: ControlPlane) -> Path:
     return path
 
 
-def secrets(kubeconfig: Path) -> KubernetesSecrets:
+def secrets(kubeconfig: Path) -> Secrets:
     client = config.new_client_from_config(str(kubeconfig))  # type: ignore[no-untyped-call]  # of the client library
     return KubernetesSecrets(client)
 
@@ -105,7 +106,7 @@ class _Api(BaseHTTPRequestHandler):
 
 
 @pytest.fixture(name="broken")
-def broken_api() -> Iterator[KubernetesSecrets]:
+def broken_api() -> Iterator[Secrets]:
     server = ThreadingHTTPServer(("127.0.0.1", 0), _Api)
     thread = threading.Thread(target=server.serve_forever, args=(0.02,))
     thread.start()
@@ -122,7 +123,7 @@ def broken_api() -> Iterator[KubernetesSecrets]:
 @pytest.mark.lab
 @pytest.mark.parametrize("name", ["401", "409", "500", "503", "200", "200-1", "200-2", "200-3"])
 def test_what_cannot_be_read_is_unreachable_and_shows_nothing(
-    broken: KubernetesSecrets, caplog: pytest.LogCaptureFixture, name: str
+    broken: Secrets, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     caplog.set_level(logging.DEBUG)
     with pytest.raises(Unreachable, match="Secret exchange/") as failed:

@@ -11,6 +11,7 @@ from adapters.https_server import HttpsServer
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.core.errors import PushError, SpecError, Throttled, Unreachable
+from exchange_push_operator.core.ports import Metadata
 from lab.microsoft365 import ConnectionCut, HttpRequest, HttpResponse, Microsoft365
 from lab.microsoft365.clouds import Service
 from lab.microsoft365.sample import FABRIKAM, sample
@@ -25,7 +26,7 @@ def private_ca() -> PrivateCA:
 
 
 @pytest.fixture(name="metadata")
-def adapter(ca: PrivateCA, tmp_path: Path) -> Iterator[HttpMetadata]:
+def adapter(ca: PrivateCA, tmp_path: Path) -> Iterator[Metadata]:
     https = Https(str(ca.write(tmp_path / "ca.crt")))
     yield HttpMetadata(https)
     https.close()
@@ -39,34 +40,32 @@ def running(ca: PrivateCA, tmp_path: Path) -> Iterator[HttpsServer]:
         yield server
 
 
-def test_discovery_of_a_domain_gives_the_tenant(
-    metadata: HttpMetadata, server: HttpsServer
-) -> None:
+def test_discovery_of_a_domain_gives_the_tenant(metadata: Metadata, server: HttpsServer) -> None:
     url = f"{server.url}/fabrikam.com/v2.0/.well-known/openid-configuration"
     document = metadata.fetch(url)
     assert document is not None
     assert FABRIKAM in document["issuer"]
 
 
-def test_the_metadata_of_acs_names_the_realm(metadata: HttpMetadata, server: HttpsServer) -> None:
+def test_the_metadata_of_acs_names_the_realm(metadata: Metadata, server: HttpsServer) -> None:
     document = metadata.fetch(f"{server.url}/metadata/json/1?realm=fabrikam.com")
     assert document is not None
     assert document["realm"] == FABRIKAM
 
 
-def test_an_unknown_domain_is_none(metadata: HttpMetadata, server: HttpsServer) -> None:
+def test_an_unknown_domain_is_none(metadata: Metadata, server: HttpsServer) -> None:
     url = f"{server.url}/nobody.example/v2.0/.well-known/openid-configuration"
     assert metadata.fetch(url) is None
 
 
-def test_no_credential_is_sent(metadata: HttpMetadata, server: HttpsServer) -> None:
+def test_no_credential_is_sent(metadata: Metadata, server: HttpsServer) -> None:
     metadata.fetch(f"{server.url}/metadata/json/1")
     assert not {"authorization", "cookie"} & set(server.requests[0].headers)
 
 
 @pytest.mark.parametrize("status", [400, 404])
 def test_none_is_what_the_service_says_itself(
-    metadata: HttpMetadata, server: HttpsServer, status: int
+    metadata: Metadata, server: HttpsServer, status: int
 ) -> None:
     server.respond = lambda _: HttpResponse(status, {}, b"<html>")
     assert metadata.fetch(server.url) is None
@@ -93,7 +92,7 @@ def cut(_: HttpRequest) -> HttpResponse:
     ],
 )
 def test_anything_else_is_not_an_answer(
-    metadata: HttpMetadata,
+    metadata: Metadata,
     server: HttpsServer,
     status: int,
     headers: dict[str, str],
@@ -106,12 +105,12 @@ def test_anything_else_is_not_an_answer(
     assert type(failed.value) is expected
 
 
-def test_a_lost_connection_is_not_an_answer(metadata: HttpMetadata, server: HttpsServer) -> None:
+def test_a_lost_connection_is_not_an_answer(metadata: Metadata, server: HttpsServer) -> None:
     server.respond = cut
     with pytest.raises(Unreachable):
         metadata.fetch(server.url)
 
 
-def test_only_https_is_spoken(metadata: HttpMetadata) -> None:
+def test_only_https_is_spoken(metadata: Metadata) -> None:
     with pytest.raises(SpecError):
         metadata.fetch("http://localhost/metadata/json/1")

@@ -111,7 +111,7 @@ class Operator:
         self._stop.set()
         self._thread.join(30)
         self._recorder.close(5)
-        self._client.close()
+        self._client.rest_client.close()
 
     def writes(self, method: str = "PUT") -> int:
         return sum(call.startswith(method) for call in self.api.calls)
@@ -133,6 +133,8 @@ class Operator:
                 stop_flag=self._stop,
                 ready_flag=self._ready,
             )
+        # TLS connections say goodbye; a loop that ends at once would leave them to the collector.
+        await asyncio.sleep(0.1)
 
     def _reconcile(self, resource: Resource, peers: Peers, memory: Memory) -> Outcome:
         self.looks.append(resource["metadata"]["generation"])

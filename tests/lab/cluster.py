@@ -68,7 +68,8 @@ class Cluster:
 
     def _create(self, kind: str, name: str, *, namespace: str | None = None) -> None:
         done = self.run_kubectl("create", kind, name, namespace=namespace, check=False)
-        if done.returncode and "AlreadyExists" not in done.stderr:
+        there = any(words in done.stderr for words in ("AlreadyExists", "already exists"))
+        if done.returncode and not there:
             message = f"cannot create {kind} {name}: {done.stderr.strip()}"
             raise RuntimeError(message)
 

@@ -25,8 +25,8 @@ from lab.exchange.dump import dump
 from lab.exchange.in_process import InProcessExchange
 from lab.exchange.organization import Organization
 from lab.microsoft365 import Microsoft365
-from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
+from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
 from lab.microsoft365.sample import (
     DEDICATED,
     FABRIKAM,
@@ -124,7 +124,7 @@ class Lab:
         """The organisation as it is now."""
         return dump(self.organization)
 
-    def keys(self) -> list[dict[str, Any]]:
+    def key_credentials(self) -> list[dict[str, Any]]:
         """The key credentials of the principal that the resource targets."""
         app_id = self.resource["spec"]["principal"].get("appId") or EXCHANGE_ONLINE
         state: list[dict[str, Any]] = principal(self.microsoft365, app_id).state()["keys"]
@@ -148,7 +148,7 @@ class Lab:
                 for server in exchange["servers"]
             },
             "transport": {s["name"]: _transport(s) for s in exchange["servers"]},
-            "keys": sorted(str(key["thumbprint"] == current) for key in self.keys()),
+            "keys": sorted(str(key["thumbprint"] == current) for key in self.key_credentials()),
         }
 
 

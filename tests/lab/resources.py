@@ -30,7 +30,7 @@ def _example() -> Mapping[str, Any]:
 
 
 def resource(spec: Mapping[str, Any] | None = None, **metadata: Any) -> dict[str, Any]:
-    """The example with parts of its spec replaced (a nested map is merged, None removes a field)."""
+    """The example with parts of its spec replaced: maps are merged, None removes a field."""
     made = copy.deepcopy(dict(_example()))
     made["spec"] = merged(made["spec"], spec or {})
     made["metadata"] = {

@@ -1,10 +1,12 @@
 """Graph of the lab: who may ask, what is shown, what fails on demand."""
 
+import base64
 import json
 from collections.abc import Iterable
 from typing import Any
 
 import pytest
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import (
@@ -20,6 +22,7 @@ from lab.exchange.trust import NoConnection
 from lab.microsoft365 import HttpRequest, Microsoft365, sample
 from lab.microsoft365.clouds import CLOUDS, EXCHANGE_ONLINE, GLOBAL, Cloud
 from lab.microsoft365.in_process import InProcessGraph
+from lab.network.ca import self_signed
 
 BY_APP_ID = f"servicePrincipals(appId='{EXCHANGE_ONLINE}')"
 READ = GraphRequest("GET", f"{BY_APP_ID}?$select=id,appId,displayName,keyCredentials")
@@ -329,3 +332,30 @@ def test_a_switch_that_does_not_exist_or_fit_is_refused() -> None:
     model.set_fault("read_lag", 3)
     model.set_fault("read_lag", None)
     assert model.dump()["faults"] == {}
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"not json", b"[]", b"{}", b'{"displayName":"x"}', b'{"keyCredentials":[],"displayName":"x"}'],
+)
+def test_a_body_that_is_not_about_key_credentials_is_refused(body: bytes) -> None:
+    model = sample.sample()
+    headers = {"authorization": f"Bearer {_global_token(model)}"}
+    request = HttpRequest("PATCH", "graph.microsoft.com", f"/v1.0/{BY_APP_ID}", "", headers, body)
+    assert model.handle(request).status == 400
+    assert len(sample.principal(model).keys) == 1
+
+
+def test_the_code_of_a_detail_reaches_the_caller() -> None:
+    port = graph(sample.sample())
+    entry = keys(port.send(READ))[0]
+    other = base64.b64encode(self_signed("other").public_bytes(Encoding.DER)).decode()
+    body = {"keyCredentials": [{**entry, "key": other}]}
+    with pytest.raises(GraphFailed, match="is not allowed") as refused:
+        port.send(GraphRequest("PATCH", BY_APP_ID, body))
+    assert refused.value.codes == ("Request_BadRequest", "KeyNotUpdatable")
+
+
+def test_a_property_that_does_not_exist_cannot_be_selected() -> None:
+    with pytest.raises(GraphFailed, match="thumbprint"):
+        graph(sample.sample()).send(GraphRequest("GET", f"{BY_APP_ID}?$select=thumbprint"))

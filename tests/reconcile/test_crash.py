@@ -67,5 +67,3 @@ def test_two_kills_in_one_story_change_nothing_either() -> None:
                 continue
         Operator(outside).run()
         assert outside.outside() == reference.outside(), f"killed twice after call {point}"
-
-

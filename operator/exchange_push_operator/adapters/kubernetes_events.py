@@ -105,13 +105,26 @@ class EventRecorder:
             except queue.Full:
                 _LOG.warning("too many events are waiting; dropped one: %s", event.reason)
 
+    def write_waiting(self) -> None:
+        """Write what waits, in the caller's thread."""
+        while not self._waiting.empty():
+            self._take()
+
     def _run(self) -> None:
-        while (item := self._waiting.get()) is not None:
-            resource, event = item
-            try:
-                self._write(resource, event)
-            except PushError as error:
-                _LOG.warning("an event was dropped (%s): %s", event.reason, error)
+        while self._take():
+            pass
+
+    def _take(self) -> bool:
+        """Write the next event; whether there may be more."""
+        item = self._waiting.get()
+        if item is None:
+            return False
+        resource, event = item
+        try:
+            self._write(resource, event)
+        except PushError as error:
+            _LOG.warning("an event was dropped (%s): %s", event.reason, error)
+        return True
 
     def _write(self, resource: Resource, event: Event) -> None:
         now, uid = self._now(), resource["metadata"]["uid"]

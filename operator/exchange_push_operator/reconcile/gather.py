@@ -10,11 +10,14 @@ from typing import Any, TypeVar
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations, merge
+from exchange_push_operator.core.organization import ORGANIZATION_CONFIG
 from exchange_push_operator.core.ports import Answer
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.stages import STAGES
 
 _AT_ONCE = 8
+# Which organisation this is must be known whatever is managed (safety rule 7).
+_WHOSE = Looks(organization=(ORGANIZATION_CONFIG,))
 Key = TypeVar("Key")
 
 
@@ -27,7 +30,7 @@ def gather(session: Session) -> Observations:
         Unreachable: no server answers.
     """
     config = session.config
-    looks = merge(stage.looks(config) for stage in STAGES)
+    looks = merge((_WHOSE, *(stage.looks(config) for stage in STAGES)))
     observed = _servers(session, looks)
     observed = replace(
         observed,

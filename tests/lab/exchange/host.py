@@ -107,7 +107,7 @@ class Host:
 
     def _run(self, request: Json) -> Json | None:
         calls: list[Json] = request["calls"]
-        changes = any(_changes(call) for call in calls)
+        changes = any(changes_something(call) for call in calls)
         if changes and self.server.uses_up("die_before_change"):
             return None
         with self.organization.lock:
@@ -159,7 +159,7 @@ class Host:
             self.counters.add("sessions")
 
 
-def _changes(call: Json) -> bool:
+def changes_something(call: Json) -> bool:
     rule = allow_list().get(str(call.get("cmdlet")), {})
     parameters = call.get("parameters") or {}
     return bool(rule.get("changes")) and not parameters.get("WhatIf")

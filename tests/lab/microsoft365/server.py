@@ -13,12 +13,11 @@ import struct
 import threading
 from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, ClassVar, Self
+from typing import Any, ClassVar, Protocol, Self
 
 from lab.exchange.trust import NoConnection
 from lab.microsoft365.clouds import HOSTS, SERVICES, Service
 from lab.microsoft365.http import ConnectionCut, HttpRequest, HttpResponse
-from lab.microsoft365.world import Microsoft365
 
 NAMES = (*HOSTS, "localhost", "127.0.0.1")
 _MISDIRECTED = 421
@@ -26,10 +25,20 @@ _HANDSHAKE_SECONDS = 10
 _STOP_SECONDS = 5
 
 
+class Answers(Protocol):
+    """What stands behind the ports: the model itself, or something in front of it."""
+
+    local: dict[str, Service]
+
+    def handle(self, request: HttpRequest) -> HttpResponse:
+        """As ``Microsoft365.handle``."""
+        ...
+
+
 class Microsoft365Servers:
     """The services of a model on free ports of this machine."""
 
-    def __init__(self, model: Microsoft365, context: ssl.SSLContext) -> None:
+    def __init__(self, model: Answers, context: ssl.SSLContext) -> None:
         self._model = model
         self._servers = {service: _Server(model, context) for service in Service}
         for service, port in self.ports.items():
@@ -71,7 +80,7 @@ class Microsoft365Servers:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, model: Microsoft365, context: ssl.SSLContext) -> None:
+    def __init__(self, model: Answers, context: ssl.SSLContext) -> None:
         super().__init__(("127.0.0.1", 0), _Handler)
         self.model = model
         self._context = context

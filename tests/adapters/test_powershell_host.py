@@ -1,0 +1,209 @@
+"""The lines that are spoken with the host script, and the command line that starts it."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from exchange_push_operator.adapters.powershell_host import (
+    NotAllowed,
+    allow_list,
+    answers,
+    bootstrap,
+    check,
+    decode,
+    encode_login,
+    encode_run,
+    one_line,
+    patience,
+)
+from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core.ports import Sensitive
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.text(),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(), inner, max_size=3),
+    max_leaves=8,
+)
+
+
+def test_the_command_line_fits_through_cmd_exe() -> None:
+    assert len(bootstrap().command_line) <= 8191
+
+
+def test_stage_0_carries_the_hash_of_exactly_the_bytes_that_are_sent() -> None:
+    boot = bootstrap()
+    stage0 = base64.b64decode(boot.command_line.rpartition(" ")[2]).decode("utf-16-le")
+    sent = base64.b64decode(boot.first_line)
+    assert sent == boot.host
+    assert boot.sha256 == hashlib.sha256(sent).hexdigest().upper()
+    assert f"'{boot.sha256}'" in stage0
+    assert "@@" not in stage0
+
+
+def test_the_host_script_carries_the_allow_list_in_a_string_that_expands_nothing() -> None:
+    before, _, rest = bootstrap().host.decode("ascii").partition("@'\n")
+    text, end, _ = rest.partition("\n'@\n")
+    assert before.rstrip().endswith("ConvertFrom-Json -InputObject")
+    assert end
+    assert "\n" not in text
+    assert set(json.loads(text)) == set(allow_list())
+    assert "@@" not in bootstrap().host.decode("ascii")
+
+
+def test_the_bootstrap_is_sent_in_one_piece() -> None:
+    assert len(bootstrap().first_line) < 90 * 1024
+    assert bootstrap().first_line.count(b"\n") == 1
+
+
+def test_a_request_stands_in_a_line_of_its_own_and_is_ascii() -> None:
+    line = encode_run(
+        "0a", [cmdlet("Get-AuthServer", DomainController="dc-ü\n")], stop_on_error=True
+    )
+    assert line.startswith(b"\n")
+    assert line.endswith(b"\n")
+    assert line.count(b"\n") == 2
+    assert line.isascii()
+    assert json.loads(line) == {
+        "id": "0a",
+        "op": "run",
+        "stopOnError": True,
+        "calls": [
+            {
+                "cmdlet": "Get-AuthServer",
+                "parameters": {"DomainController": "dc-ü\n"},
+                "timeout": 60,
+            }
+        ],
+    }
+
+
+def test_a_login_names_the_server_whose_session_is_opened() -> None:
+    line = encode_login("0b", "ex1.corp.fabrikam.com", "CORP\\svc-epo", Sensitive.of('pä"ss'))
+    assert json.loads(line) == {
+        "id": "0b",
+        "op": "login",
+        "fqdn": "ex1.corp.fabrikam.com",
+        "username": "CORP\\svc-epo",
+        "password": 'pä"ss',
+    }
+
+
+@given(st.dictionaries(st.text(), JSON))
+def test_what_the_host_writes_as_an_object_is_read_as_it_was(message: dict[str, Any]) -> None:
+    assert decode(json.dumps(message).encode()) == message
+
+
+@given(st.binary())
+def test_noise_on_standard_output_is_never_an_error(noise: bytes) -> None:
+    decode(noise)
+
+
+@pytest.mark.parametrize("line", [b"", b"!hash", b"[1]", b'"text"', b"null", b"\xff\xfe", b"{"])
+def test_lines_that_are_no_objects_are_not_heard(line: bytes) -> None:
+    assert decode(line) is None
+
+
+@given(text=st.text(), texts=st.lists(st.text()), flag=st.booleans(), number=st.integers())
+def test_parameters_arrive_as_they_were(
+    text: str, texts: list[str], *, flag: bool, number: int
+) -> None:
+    command = Cmdlet(
+        "New-ExchangeCertificate",
+        (
+            ("Server", text),
+            ("DomainName", tuple(texts)),
+            ("PrivateKeyExportable", flag),
+            ("KeySize", number),
+        ),
+    )
+    check(command, changes=True)
+    (call,) = json.loads(encode_run("1", [command], stop_on_error=False))["calls"]
+    assert call["parameters"] == {
+        "Server": text,
+        "DomainName": texts,
+        "PrivateKeyExportable": flag,
+        "KeySize": number,
+    }
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(cmdlet("Remove-AuthServer"), id="unknown cmdlet"),
+        pytest.param(cmdlet("get-authserver"), id="other spelling"),
+        pytest.param(cmdlet("Get-AuthServer", Verbose=True), id="unknown parameter"),
+        pytest.param(cmdlet("Get-AuthServer", DomainController=True), id="bool for a text"),
+        pytest.param(cmdlet("New-ExchangeCertificate", KeySize=True), id="bool for a number"),
+        pytest.param(cmdlet("New-ExchangeCertificate", KeySize="2048"), id="text for a number"),
+        pytest.param(cmdlet("New-ExchangeCertificate", DomainName="a"), id="text for texts"),
+        pytest.param(cmdlet("New-ExchangeCertificate", Force=True), id="-Force"),
+        pytest.param(cmdlet("Set-AuthConfig", Confirm="false"), id="text for a bool"),
+        pytest.param(cmdlet("Restart-Service", Name="W3SVC"), id="value that is not listed"),
+    ],
+)
+def test_what_is_not_on_the_allow_list_is_refused_before_anything_is_sent(command: Cmdlet) -> None:
+    with pytest.raises(NotAllowed):
+        check(command, changes=True)
+
+
+def test_a_change_among_the_looks_is_refused() -> None:
+    with pytest.raises(NotAllowed):
+        check(cmdlet("Restart-Service", Name="MSExchangeHM"), changes=False)
+    check(cmdlet("Restart-Service", Name="MSExchangeHM"), changes=True)
+
+
+def test_what_if_makes_a_look_of_a_change() -> None:
+    check(cmdlet("Enable-PushNotificationProxy", WhatIf=True), changes=False)
+    with pytest.raises(NotAllowed):
+        check(cmdlet("Enable-PushNotificationProxy", WhatIf=False), changes=False)
+
+
+def test_an_answer_gives_rows_or_the_error_with_what_is_never_localised() -> None:
+    error = {
+        "message": "[Server=EX1,RequestId=1c3,TimeStamp=1/2/2026 1:02:03 PM] Das\r\nObjekt  fehlt.",
+        "id": "A1,Get-AuthServer",
+        "category": "NotSpecified",
+        "reason": "ManagementObjectNotFoundException",
+        "where": "cmdlet",
+    }
+    good, bad = answers(
+        {
+            "results": [
+                {"ok": True, "output": [{"Name": "x"}], "errors": []},
+                {"ok": False, "output": [], "errors": [error]},
+            ]
+        }
+    )
+    assert good.rows == ({"Name": "x"},)
+    assert good.error is None
+    assert bad.error is not None
+    assert str(bad.error) == "Das Objekt fehlt."
+    assert bad.error.identifier == "A1,Get-AuthServer"
+    assert bad.error.category == "NotSpecified"
+    assert bad.error.kind == "ManagementObjectNotFoundException"
+    assert bad.error.where == "cmdlet"
+
+
+def test_a_failure_without_an_error_is_a_failure() -> None:
+    (answer,) = answers({"results": [{"ok": False, "output": [], "errors": []}]})
+    assert answer.error is not None
+
+
+@given(st.text())
+def test_a_servers_text_becomes_one_line_that_is_not_too_long(text: str) -> None:
+    line = one_line(text)
+    assert len(line) <= 512
+    assert len(line.splitlines()) <= 1
+
+
+def test_a_larger_batch_is_waited_for_longer_but_not_once_per_cmdlet() -> None:
+    look = cmdlet("Get-AuthServer")
+    assert patience([look]) < patience([look] * 11) < 11 * 60
+    assert patience([cmdlet("Invoke-MonitoringProbe")]) > patience([look])

@@ -1,0 +1,159 @@
+"""Log lines: one for a pass, with its fields, and no secret by any way."""
+
+import io
+import json
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextvars import copy_context
+from typing import Any
+
+import pytest
+
+from exchange_push_operator import log
+from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.ports import Sensitive
+from exchange_push_operator.core.schedule import Requeue
+from exchange_push_operator.reconcile import Outcome
+
+OURS = logging.getLogger("exchange_push_operator.handlers.controller")
+RESOURCE = {"metadata": {"namespace": "exchange", "name": "fabrikam", "generation": 3}}
+STATUS = {"conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded"}]}
+STEADY = Requeue("steady", 3600, 120)
+
+Lines = Callable[[], list[str]]
+
+
+def lines_of(form: str, level: str = "info") -> Iterator[Lines]:
+    root, ours = logging.getLogger(), logging.getLogger("exchange_push_operator")
+    before = root.handlers[:], root.level, ours.level
+    stream = io.StringIO()
+    handler = log.handler(form, stream)
+    root.handlers[:] = [handler]
+    log.set_levels(level)
+    yield lambda: stream.getvalue().splitlines()
+    root.handlers[:] = before[0]
+    root.setLevel(before[1])
+    ours.setLevel(before[2])
+
+
+@pytest.fixture
+def text() -> Iterator[Lines]:
+    yield from lines_of("text")
+
+
+@pytest.fixture
+def machine() -> Iterator[Lines]:
+    yield from lines_of("json")
+
+
+@pytest.fixture
+def debug() -> Iterator[Lines]:
+    yield from lines_of("text", "debug")
+
+
+def record(lines: Lines) -> dict[str, Any]:
+    (line,) = lines()
+    found: dict[str, Any] = json.loads(line)
+    return found
+
+
+def test_a_pass_is_one_line_with_all_that_machines_ask_for(machine: Lines) -> None:
+    outcome = Outcome(STATUS, STEADY, changes=("Enable-PushNotificationProxy",))
+    with log.about(object="exchange/fabrikam", reconcile_id="1a2b3c4d"):
+        log.reconciled(OURS, RESOURCE, outcome, 0.8121)
+    line = record(machine)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "exchange_push_operator.handlers.controller",
+        "message": "reconciled",
+        "object": "exchange/fabrikam",
+        "reconcile_id": "1a2b3c4d",
+        "generation": 3,
+        "result": "changed",
+        "ready": "True/Succeeded",
+        "changes": ["Enable-PushNotificationProxy"],
+        "duration_ms": 812,
+    }
+
+
+def test_a_pass_is_one_line_that_people_can_read(text: Lines) -> None:
+    with log.about(object="exchange/fabrikam", reconcile_id="1a2b3c4d"):
+        log.reconciled(OURS, RESOURCE, Outcome(STATUS, STEADY), 0.8121)
+    (line,) = text()
+    assert line.partition(" ")[2] == (
+        "INFO    exchange/fabrikam: reconciled reconcile_id=1a2b3c4d generation=3 "
+        "result=unchanged ready=True/Succeeded duration_ms=812"
+    )
+
+
+@pytest.mark.parametrize(
+    ("outcome", "result"),
+    [
+        (Outcome(STATUS, STEADY), "unchanged"),
+        (Outcome(STATUS, STEADY, changes=("x",)), "changed"),
+        (Outcome(STATUS, Requeue("retry", 1, 1), changes=("x",)), "retry"),
+        (Outcome(STATUS, Requeue("stalled", 1, 1)), "stalled"),
+    ],
+)
+def test_the_result_is_one_word(machine: Lines, outcome: Outcome, result: str) -> None:
+    log.reconciled(OURS, RESOURCE, outcome, 0)
+    assert record(machine)["result"] == result
+
+
+def test_a_line_of_a_thread_names_the_object_too(machine: Lines) -> None:
+    with ThreadPoolExecutor(1) as pool, log.about(object="exchange/fabrikam"):
+        pool.submit(copy_context().run, OURS.info, "asked ex1").result()
+    assert record(machine)["object"] == "exchange/fabrikam"
+
+
+def test_what_is_about_one_object_is_not_about_the_next(machine: Lines) -> None:
+    with log.about(object="exchange/fabrikam"):
+        pass
+    OURS.info("idle")
+    assert "object" not in record(machine)
+
+
+def test_a_sensitive_value_is_not_shown(text: Lines) -> None:
+    OURS.info("password %s, %r", Sensitive.of("hunter2"), Sensitive.of("hunter2"))
+    assert "hunter2" not in "".join(text())
+
+
+TOKEN = "hunter2"
+
+
+def send_with(token: str) -> None:
+    try:
+        int(token)  # a library that quotes what it choked on
+    except ValueError as error:
+        raise Unreachable("graph.microsoft.com does not answer") from error
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+def test_the_text_of_a_foreign_exception_is_not_shown(form: str) -> None:
+    for lines in lines_of(form):
+        try:
+            send_with(TOKEN)
+        except Unreachable:
+            OURS.exception("a bug ended the pass")
+        shown = "".join(lines())
+        assert TOKEN not in shown
+        assert "graph.microsoft.com does not answer" in shown
+        assert "ValueError" in shown
+        assert "test_log.py" in shown
+
+
+def test_what_a_server_said_cannot_look_like_a_line_of_ours(text: Lines) -> None:
+    OURS.warning("ex1 said: no\n2026-11-21 ERROR  all is lost\x1b[31m")
+    assert len(text()) == 1
+    assert "\x1b" not in text()[0]
+
+
+@pytest.mark.parametrize("library", ["kopf.objects", "kubernetes.client.rest", "urllib3", "msal"])
+def test_libraries_log_warnings_only_whatever_the_level(debug: Lines, library: str) -> None:
+    # The Kubernetes client writes whole bodies, Secrets too, at its debug level.
+    logging.getLogger(library).debug("response body: hunter2")
+    logging.getLogger(library).info("response body: hunter2")
+    OURS.debug("ours")
+    assert [line.rpartition(" ")[2] for line in debug()] == ["ours"]

@@ -1,0 +1,69 @@
+"""The operator as a process: the console command, as a user would start it."""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+from lab import wait
+from lab.network.redirect import Redirect
+from lab.processes import Process, Processes
+
+COMMAND = Path(sys.executable).with_name("exchange-push-operator")
+_START = 60.0
+# What a process needs of the user's environment; settings of the operator, proxies and the path
+# of Python modules stay out.
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
+
+
+class OperatorProcess:
+    """One operator at a time. Its log of all lives is one file."""
+
+    def __init__(self, processes: Processes, redirect: Redirect) -> None:
+        self._processes, self._redirect = processes, redirect
+        self._process: Process | None = None
+        self._started_at = 0
+        self.log_file = processes.folder / "operator.log"
+
+    @property
+    def log(self) -> str:
+        """What it has printed so far, in all its lives."""
+        return self.log_file.read_text("utf-8", "replace") if self.log_file.exists() else ""
+
+    @property
+    def pid(self) -> int | None:
+        return self._process.pid if self._process else None
+
+    def start(self, arguments: Sequence[str]) -> None:
+        """Start it and wait until it watches; AssertionError with its last words if it ends."""
+        assert self._process is None, "the operator runs already"
+        self._started_at = len(self.log)
+        command = [str(COMMAND), "run", *arguments]
+        self._process = self._processes.start(command, self._environment(), self.log_file)
+        wait.until(self._speaks_or_ended, _START, "the operator to start")
+        if self._process.poll() is not None:
+            words = self.log[self._started_at :].strip()
+            self.stop()
+            message = f"the operator did not start; its last words:\n{words}"
+            raise AssertionError(message)
+
+    def stop(self) -> int:
+        """SIGTERM; its exit code, 0 where it did not run."""
+        process, self._process = self._process, None
+        return self._processes.stop(process) if process else 0
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        process, self._process = self._process, None
+        if process:
+            self._processes.kill(process)
+
+    def _speaks_or_ended(self) -> bool:
+        assert self._process is not None
+        return len(self.log) > self._started_at or self._process.poll() is not None
+
+    def _environment(self) -> Mapping[str, str]:
+        kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
+        return {**kept, **self._redirect.environment(kept), "PYTHONUNBUFFERED": "1"}
