@@ -17,6 +17,7 @@ from kubernetes.client import ApiClient
 
 from exchange_push_operator import log
 from exchange_push_operator.adapters import clock
+from exchange_push_operator.adapters.ca_bundle import ca_bundle
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.http import Https
@@ -63,7 +64,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _run(settings: Settings) -> bool:
     """Run until stopped; whether all passes came to their end."""
     with ExitStack() as closing:
-        client = sign_in(_text(settings.kubeconfig), 2 * settings.workers + 4)
+        client = sign_in(settings.kubeconfig, 2 * settings.workers + 4)
         closing.callback(client.close)
         stopping = threading.Event()
         world = _world(settings, client, stopping, closing)
@@ -80,9 +81,10 @@ def _run(settings: Settings) -> bool:
 def _world(
     settings: Settings, client: ApiClient, stopping: threading.Event, closing: ExitStack
 ) -> World:
-    https = _https(settings)
+    authorities = closing.enter_context(ca_bundle(settings.ca_file))
+    https = Https(authorities)
     closing.callback(https.close)
-    exchanges = WinRMExchanges(ca_file=_text(settings.ca_file))
+    exchanges = WinRMExchanges(ca_file=authorities)
     exchanges.start()
     closing.callback(exchanges.close)
     return World(
@@ -96,14 +98,6 @@ def _world(
         unreachable_grace=settings.unreachable_grace_period,
         stopping=stopping.is_set,
     )
-
-
-def _https(settings: Settings) -> Https:
-    try:
-        return Https(_text(settings.ca_file))
-    except (ValueError, OSError) as error:
-        message = f"--ca-file {settings.ca_file}: {error}"
-        raise SpecError(message) from error
 
 
 def _logic(world: World) -> Logic:
@@ -149,10 +143,6 @@ def _described(settings: Settings, client: ApiClient) -> dict[str, object]:
         "workers": settings.workers,
         "read_only": settings.read_only,
     }
-
-
-def _text(path: object) -> str | None:
-    return None if path is None else str(path)
 
 
 if __name__ == "__main__":

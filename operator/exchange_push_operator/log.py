@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import Any, TextIO
 
 from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.reconcile import Outcome
 
@@ -68,7 +69,7 @@ def reconciled(
     fields = {
         "generation": resource["metadata"].get("generation"),
         "result": _result(outcome),
-        "ready": _ready(outcome.status),
+        **_ready(outcome.status),
         "changes": list(outcome.changes),
         "duration_ms": round(seconds * 1000),
     }
@@ -126,11 +127,14 @@ def _result(outcome: Outcome) -> str:
     return "changed" if outcome.changes else "unchanged"
 
 
-def _ready(status: Mapping[str, Any]) -> str:
-    for condition in status.get("conditions") or ():
-        if condition["type"] == "Ready":
-            return f"{condition['status']}/{condition['reason']}"
-    return ""
+def _ready(status: Mapping[str, Any]) -> Mapping[str, str]:
+    condition = find(status, "Ready")
+    if condition is None:
+        return {}
+    ready = f"{condition['status']}/{condition['reason']}"
+    # Messages of conditions hold no secrets: everybody who may see the resource reads them.
+    why = {} if condition["status"] == "True" else {"why": condition.get("message", "")}
+    return {"ready": ready, **why}
 
 
 def _time(record: logging.LogRecord) -> str:

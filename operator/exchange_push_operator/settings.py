@@ -95,8 +95,7 @@ def _parsers() -> tuple[_Parser, _Parser]:
     run = commands.add_parser(
         "run",
         help="watch the cluster and keep everything configured, until SIGTERM or Ctrl-C",
-        description="Watches ExchangePushConfig resources and keeps Exchange and Entra ID as they "
-        "declare. In a Pod it signs in with its service account.",
+        description="Keeps Exchange and Entra ID as ExchangePushConfig resources declare.",
         epilog=f"Every setting can also be given in the environment: --max-interval is "
         f"{PREFIX}MAX_INTERVAL. A flag goes before its variable.",
         allow_abbrev=False,
@@ -182,15 +181,14 @@ _OPTIONS = (
     _Option(
         "--policy",
         "FILE",
-        "needed: which Exchange hosts, tenants, principals, issuer and push hosts the resources "
-        "of each namespace may name (YAML); read anew when it changes",
+        "needed: what the resources of each namespace may name: Exchange hosts, tenants, "
+        "principals, issuer and push hosts (YAML); read anew when it changes",
         _file,
     ),
     _Option(
         "--ca-file",
         "FILE",
-        "CA certificates (PEM) to trust besides the system's, for Exchange and Microsoft 365; "
-        "there is no way to switch verification off",
+        "CA certificates (PEM) to trust besides the well-known ones; verification is always on",
         _file,
     ),
     _Option(
@@ -203,8 +201,7 @@ _OPTIONS = (
     _Option(
         "--max-interval",
         "DURATION",
-        "the longest time between two looks at a resource, like 90s, 5m or 1h30m; caps "
-        "spec.interval (default: no cap)",
+        "the longest spec.interval that counts, like 90s, 5m or 1h30m (default: no cap)",
         _duration,
     ),
     _Option(
@@ -232,8 +229,8 @@ _OPTIONS = (
     _Option(
         "--kubeconfig",
         "FILE",
-        "the cluster to use outside of a Pod: this file's current context; the variable "
-        "KUBECONFIG is never read",
+        "the cluster to use outside of a Pod: this file's current context (in a Pod: its service "
+        "account); the variable KUBECONFIG is never read",
         _file,
     ),
     _Option(

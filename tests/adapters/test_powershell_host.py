@@ -8,7 +8,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from exchange_push_operator.adapters.powershell_host import (
@@ -95,6 +95,7 @@ def test_a_login_names_the_server_whose_session_is_opened() -> None:
     }
 
 
+@settings(max_examples=25)
 @given(st.dictionaries(st.text(), JSON))
 def test_what_the_host_writes_as_an_object_is_read_as_it_was(message: dict[str, Any]) -> None:
     assert decode(json.dumps(message).encode()) == message

@@ -87,7 +87,7 @@ class Operator:
     ) -> None:
         self.script, self.namespace = script, namespace
         self.looks: list[int] = []
-        self._client = sign_in(str(kubeconfig), 10)
+        self._client = sign_in(kubeconfig, 10)
         self.api = CountingApi(self._client)
         self.api.calls = []
         self._recorder = EventRecorder(self.api, clock.now, "test")

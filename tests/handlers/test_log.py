@@ -88,6 +88,14 @@ def test_a_pass_is_one_line_that_people_can_read(text: Lines) -> None:
     )
 
 
+def test_why_something_is_not_ready_is_on_the_line(text: Lines) -> None:
+    trouble = {"status": "False", "reason": "SecretNotFound", "message": "Secret a/b is missing"}
+    status = {"conditions": [{"type": "Ready", **trouble}]}
+    log.reconciled(OURS, RESOURCE, Outcome(status, Requeue("stalled", 1, 1)), 0)
+    (line,) = text()
+    assert 'ready=False/SecretNotFound why="Secret a/b is missing"' in line
+
+
 @pytest.mark.parametrize(
     ("outcome", "result"),
     [

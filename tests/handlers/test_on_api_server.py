@@ -235,7 +235,7 @@ def test_events_are_told_and_counted(site: Site) -> None:
 
 
 def test_a_namespace_without_rights_is_found_at_the_start(site: Site) -> None:
-    client = sign_in(str(site.kubeconfig), 1)
+    client = sign_in(site.kubeconfig, 1)
     objects = KubernetesObjects(KubernetesApi(client))
     objects.check([NAMESPACE])
     with pytest.raises(Refused, match="exchangepushconfigs"):

@@ -30,7 +30,7 @@ class ControlInterface:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+        return f"http://localhost:{self._server.server_address[1]}"
 
     def __enter__(self) -> Self:
         self._thread.start()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import copy
 import json
 from dataclasses import dataclass
@@ -43,29 +44,31 @@ class Installation:
         for namespace in dict.fromkeys((self.names.operator_namespace, self.names.namespace)):
             self._made.append(("namespace", namespace))
             self.cluster.create_namespace(namespace)
-        for manifest in self._rbac():
-            self._made.append((manifest["kind"], manifest["metadata"]["name"]))
-            self.apply(manifest)
+        rbac = self._rbac()
+        self._made += [(one["kind"], one["metadata"]["name"]) for one in rbac]
+        self.apply(*rbac)
 
     def remove(self) -> None:
-        """Take out what `install` has made, last made first."""
+        """Take out what `install` has made, last made first; namespaces go in the background."""
+        delete = ("delete", "--ignore-not-found", "--wait=false")
+        namespace = self.names.namespace
+        self.cluster.run_kubectl(*delete, "epc,secrets", "--all", namespace=namespace, check=False)
         for kind, name in reversed(self._made):
-            namespace = self.names.operator_namespace if kind == "ServiceAccount" else None
-            self.cluster.run_kubectl(
-                "delete", kind, name, "--ignore-not-found", namespace=namespace, check=False
-            )
+            where = self.names.operator_namespace if kind == "ServiceAccount" else None
+            self.cluster.run_kubectl(*delete, kind, name, namespace=where, check=False)
         self._made.clear()
 
     def apply(self, *manifests: Manifest) -> None:
         """`kubectl apply --server-side` as the administrator."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-        self.cluster.run_kubectl("apply", "--server-side", "-f", "-", input=text)
+        self.cluster.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
 
-    def secret(self, name: str, data: dict[str, str], type_: str = "Opaque") -> None:
-        """Make a Secret in the resources' namespace, or give it another content."""
+    def secret(self, name: str, data: dict[str, str], type_: str = "Opaque") -> Manifest:
+        """A Secret in the resources' namespace."""
         metadata = {"name": name, "namespace": self.names.namespace}
         head = {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": type_}
-        self.apply({**head, "stringData": data})
+        encoded = {key: base64.b64encode(value.encode()).decode() for key, value in data.items()}
+        return {**head, "data": encoded}
 
     def operator_kubeconfig(self) -> Path:
         """What the operator signs in with: its ServiceAccount, under the chart's RBAC."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -35,6 +36,16 @@ class OperatorProcess:
     @property
     def pid(self) -> int | None:
         return self._process.pid if self._process else None
+
+    @property
+    def running(self) -> bool:
+        return self._process is not None and self._process.poll() is None
+
+    def command_line(self, arguments: Sequence[str]) -> str:
+        """To start it by hand, from any folder."""
+        added = self._redirect.environment({})
+        words = [f"{name}={value}" for name, value in added.items()]
+        return shlex.join([*words, str(COMMAND), "run", *arguments])
 
     def start(self, arguments: Sequence[str]) -> None:
         """Start it and wait until it watches; AssertionError with its last words if it ends."""

@@ -21,11 +21,10 @@ from lab.control_plane import ControlPlane
 from lab.installation import Installation, Manifest, Names
 from lab.network.redirect import Redirect
 from lab.operator_process import OperatorProcess
-from lab.processes import Processes
+from lab.processes import Process, Processes
 from lab.resources import EXAMPLE, ROOT
 
 KIND = "exchangepushconfigs"
-SECRETS = ("fabrikam-exchange", "fabrikam-entra")
 READY_TIMEOUT = 60.0
 
 
@@ -143,13 +142,20 @@ class RunningLab:
 
     def write_secrets(self) -> None:
         """The Secrets of examples/pushconfig.yaml, with what the lab accepts."""
+        self.installation.apply(self.account_secret(), self.client_secret())
+
+    def account_secret(self) -> Manifest:
+        """The account of the Exchange servers."""
         one = self.endpoints["exchange"][0]
         account = {"username": one["username"], "password": one["password"]}
-        self.installation.secret("fabrikam-exchange", account)
+        return self.installation.secret("fabrikam-exchange", account)
+
+    def client_secret(self) -> Manifest:
+        """Certificate and key of the operator's application."""
         folder = Path(self.endpoints["ca"]).parent
         pair = {"tls.crt": folder / "client.crt", "tls.key": folder / "client.key"}
         content = {key: path.read_text("ascii") for key, path in pair.items()}
-        self.installation.secret("fabrikam-entra", content, "kubernetes.io/tls")
+        return self.installation.secret("fabrikam-entra", content, "kubernetes.io/tls")
 
     def write_redirections(self) -> None:
         """Every host name of the lab to its port."""
@@ -167,14 +173,11 @@ class RunningLab:
 
     def start_operator(self, *flags: str) -> None:
         """Start the console command; ``flags`` replace those of the options."""
-        self.operator.start(
-            [
-                f"--kubeconfig={self._operator_kubeconfig}",
-                f"--policy={self.policy_file}",
-                f"--ca-file={self.endpoints['ca']}",
-                *(flags or self.options.operator_flags),
-            ]
-        )
+        self.operator.start(self._operator_arguments(flags))
+
+    def operator_command_line(self) -> str:
+        """How to start it by hand."""
+        return self.operator.command_line(self._operator_arguments())
 
     def stop_operator(self) -> int:
         """SIGTERM; the exit code."""
@@ -194,22 +197,31 @@ class RunningLab:
     def operator_log(self) -> str:
         return self.operator.log
 
+    def _operator_arguments(self, flags: tuple[str, ...] = ()) -> list[str]:
+        return [
+            f"--kubeconfig={self._operator_kubeconfig}",
+            f"--policy={self.policy_file}",
+            f"--ca-file={self.endpoints['ca']}",
+            *(flags or self.options.operator_flags),
+        ]
+
     # putting it together
 
     def _start(self) -> None:
-        # Closed in reverse order: the operator first, then the servers, then the cluster.
+        self.processes = self._closing.enter_context(Processes())
+        self.folder = self.processes.folder
+        self.policy_file = self.folder / "policy.yaml"
+        self.redirect = Redirect(self.folder)
+        self.operator = OperatorProcess(self.processes, self.redirect)
+        servers = self._launch_servers()  # they come up while the control plane does
         self.cluster = self.options.cluster or self._closing.enter_context(
             ControlPlane(audit=self.options.audit)
         )
         self.installation = Installation(self.cluster, self.options.names)
         if self.options.cluster:  # a control plane of our own goes away as a whole
             self._closing.callback(self.installation.remove)
-        self.processes = self._closing.enter_context(Processes())
-        self.folder = self.processes.folder
-        self.policy_file = self.folder / "policy.yaml"
-        self.redirect = Redirect(self.folder)
-        self.operator = OperatorProcess(self.processes, self.redirect)
-        self._start_servers()
+        self._closing.callback(self.processes.close)  # before the cluster that they talk to
+        self._hear_from_servers(servers)
         self.installation.install()
         self._operator_kubeconfig = self.installation.operator_kubeconfig()
         self.write_secrets()
@@ -217,16 +229,19 @@ class RunningLab:
         if self.options.operator:
             self.start_operator()
 
-    def _start_servers(self) -> None:
+    def _launch_servers(self) -> Process:
         command = [sys.executable, "-m", "lab.servers", f"--folder={self.folder}"]
         command += [f"--servers={self.options.servers}", f"--latency={self.options.latency}"]
         environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
         log = self.folder / "servers.log"
-        process = self.processes.start(command, environment, log, stdout=subprocess.PIPE)
+        return self.processes.start(command, environment, log, stdout=subprocess.PIPE)
+
+    def _hear_from_servers(self, process: Process) -> None:
         assert process.stdout is not None
         with contextlib.closing(process.stdout) as output:
             line = output.readline()
-        assert line, f"the lab's servers did not start:\n{log.read_text('utf-8')}"
+        words = (self.folder / "servers.log").read_text("utf-8")
+        assert line, f"the lab's servers did not start:\n{words}"
         self.endpoints: dict[str, Any] = json.loads(line)
         self._control = Control(self.endpoints["control"])
         self._closing.callback(self._control.close)

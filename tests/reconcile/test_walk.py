@@ -358,3 +358,15 @@ def test_a_policy_that_becomes_retain_takes_the_finalizer_off() -> None:
     outside.resource["spec"]["deletionPolicy"] = "Retain"
     operator.run()
     assert "finalizers" not in outside.resource["metadata"]
+
+
+def test_what_somebody_keeps_changing_back_is_left_alone_for_an_hour() -> None:
+    outside, operator = ready()
+    for _ in range(6):
+        outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+        operator.run()
+    assert outside.condition("InSync") == ("False", "Contended")
+    assert outside.exchange()["proxy"]["enabled"] is False
+    outside.clock.forward(hours=1)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
 import kopf
@@ -34,7 +35,7 @@ class Invalid(PushError):
     """The API server understood and turned it down (HTTP 400, 405, 422 ...)."""
 
 
-def sign_in(kubeconfig: str | None, connections: int) -> ApiClient:
+def sign_in(kubeconfig: Path | None, connections: int) -> ApiClient:
     """A client for the cluster that the Pod runs in, or for a kubeconfig's current context.
 
     ``connections`` is how many requests may be under way at once.
@@ -93,7 +94,7 @@ class KubernetesApi:
         url = self._client.configuration.host + path
         try:
             response = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUTS)
-            content = response.read()
+            content = response.read()  # type: ignore[no-untyped-call]  # the client has no hints
         except (ApiException, HTTPError, OSError) as error:
             message = f"the API server does not answer {method} {path}: {_cause(error)}"
             raise Unreachable(message) from error
@@ -104,15 +105,17 @@ class KubernetesApi:
 
 def _load_service_account(configuration: Configuration) -> None:
     try:
-        load_incluster_config(client_configuration=configuration)
+        load_incluster_config(configuration)  # type: ignore[no-untyped-call]  # no hints
     except ConfigException as error:
         message = "not in a Pod with a service account: say with --kubeconfig which cluster to use"
         raise SpecError(message) from error
 
 
-def _load_file(path: str, configuration: Configuration) -> None:
+def _load_file(path: Path, configuration: Configuration) -> None:
     try:
-        load_kube_config(path, client_configuration=configuration, persist_config=False)
+        load_kube_config(  # type: ignore[no-untyped-call]  # the client has no hints
+            str(path), client_configuration=configuration, persist_config=False
+        )
     except (ConfigException, OSError, YAMLError, ValueError, TypeError) as error:
         message = f"--kubeconfig {path} cannot be used: {_cause(error)}"
         raise SpecError(message) from error

@@ -8,7 +8,7 @@ from typing import Any
 from exchange_push_operator.adapters.kubernetes_api import Invalid, KubernetesApi
 from exchange_push_operator.core.cluster import Conflict, Resource
 from exchange_push_operator.core.config import FINALIZER, GROUP, PLURAL, VERSION
-from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.errors import Refused, SpecError
 
 _ROOT = f"/apis/{GROUP}/{VERSION}"
 
@@ -29,7 +29,7 @@ class KubernetesObjects:
         """
         places = [f"/namespaces/{name}" for name in namespaces] or [""]
         for place in places:
-            if self._api.call("GET", f"{_ROOT}{place}/{PLURAL}?limit=1") is None:
+            if self._list_one(place) is None:
                 message = (
                     f"the cluster does not know {PLURAL}.{GROUP}/{VERSION}; "
                     "install the CRD first (kubectl apply -f crds/, or the chart)"
@@ -73,6 +73,13 @@ class KubernetesObjects:
         if changed is None or _has_gone(changed):
             return None
         return changed
+
+    def _list_one(self, place: str) -> Any:
+        try:
+            return self._api.call("GET", f"{_ROOT}{place}/{PLURAL}?limit=1")
+        except Refused as error:
+            cure = "grant it, as the chart does, or name the namespaces to watch with --namespace"
+            raise Refused(error.reason, f"{error}; {cure}") from error
 
     def _patch(self, metadata: Mapping[str, Any], finalizers: list[str]) -> Resource | None:
         patch = [

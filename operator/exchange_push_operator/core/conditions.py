@@ -74,8 +74,8 @@ def render(
     for type_, finding in new.items():
         if finding is not None:
             rendered[type_] = _condition(type_, finding, before.get(type_), generation, now)
-    order = {type_: position for position, type_ in enumerate((*_FIRST, *new))}
-    return sorted(rendered.values(), key=lambda c: (order.get(c["type"], len(order)), c["type"]))
+    order = {type_: position for position, type_ in enumerate(dict.fromkeys((*_FIRST, *new)))}
+    return sorted(rendered.values(), key=lambda c: order.get(c["type"], len(order)))
 
 
 def _condition(

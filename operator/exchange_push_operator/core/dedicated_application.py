@@ -8,9 +8,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from exchange_push_operator.core import organization
-from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.looks import COMMAND_NOT_FOUND, ORGANIZATION, Observations
 from exchange_push_operator.core.organization import Version
 
+# Exchange 2013 has no setting overrides ("Get-SettingOverride" begins with 2016).
+_OVERRIDES: Version = (15, 1)
 _ANY_UPDATE = 1_000_000
 _SECTION = "ExchangeOnpremAsThirdPartyAppId"
 
@@ -62,7 +64,7 @@ class DedicatedApplication:
 
 def read(observed: Observations, listed: tuple[str, ...]) -> DedicatedApplication:
     """Read it from auth servers, overrides and builds. Raises: Refused, CmdletFailed."""
-    evo_sts = next(
+    evo_sts = min(
         (
             row
             for row in observed.organization(organization.AUTH_SERVERS)
@@ -70,7 +72,9 @@ def read(observed: Observations, listed: tuple[str, ...]) -> DedicatedApplicatio
             and row["Enabled"]
             and str(row["Realm"]).lower() == observed.tenant_id
         ),
-        None,
+        # One that names an application first: a second EvoSts must not hide it.
+        key=lambda row: (not row["ApplicationIdentifier"], str(row["Name"])),
+        default=None,
     )
     return DedicatedApplication(
         evo_sts=str(evo_sts["Name"]) if evo_sts else None,
@@ -81,6 +85,10 @@ def read(observed: Observations, listed: tuple[str, ...]) -> DedicatedApplicatio
 
 
 def _override(observed: Observations) -> bool:
+    answer = observed.cmdlets[ORGANIZATION, organization.SETTING_OVERRIDES]
+    missing = answer.error is not None and answer.error.kind == COMMAND_NOT_FOUND
+    if missing and organization.local_server(observed, observed.primary).version < _OVERRIDES:
+        return False
     return any(
         row["SectionName"] == _SECTION
         # The value decides, not that the parameter is there: Enabled=false is no override.

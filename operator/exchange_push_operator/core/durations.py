@@ -21,4 +21,7 @@ def parse_duration(text: str, field: str) -> timedelta:
     if not parts or "".join(number + unit for number, unit in parts) != text:
         message = f"{field}: {text!r} is not a duration; write it like 90s, 5m or 1h30m"
         raise SpecError(message)
-    return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    try:
+        return timedelta(seconds=sum(float(number) * _SECONDS[unit] for number, unit in parts))
+    except OverflowError as error:
+        raise SpecError(f"{field}: {text!r} is longer than any calendar") from error

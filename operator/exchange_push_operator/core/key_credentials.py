@@ -53,7 +53,9 @@ class KeyCredential:
 
 def read_credentials(principal: Mapping[str, Any]) -> tuple[KeyCredential, ...]:
     """The entries of a principal read with ``$select=keyCredentials``."""
-    return tuple(_read(raw) for raw in principal.get("keyCredentials") or ())
+    read = (_read(raw) for raw in principal.get("keyCredentials") or ())
+    # Graph promises no order, and the same list must make the same plan.
+    return tuple(sorted(read, key=lambda entry: entry.key_id))
 
 
 def _read(raw: Mapping[str, Any]) -> KeyCredential:
@@ -70,7 +72,7 @@ def _read(raw: Mapping[str, Any]) -> KeyCredential:
 
 
 def _thumbprint(raw: Mapping[str, Any]) -> str | None:
-    """Read customKeyIdentifier, which is binary: 40 hex digits today, base64 of 20 bytes in older entries."""
+    """Read customKeyIdentifier: 40 hex digits today, base64 of 20 bytes in older entries."""
     text = str(raw.get("customKeyIdentifier") or "")
     if _HEX.fullmatch(text):
         return text.upper()

@@ -18,6 +18,10 @@ ORGANIZATION = ""
 """In place of a server's name: asked on one server, true for the organisation."""
 
 
+COMMAND_NOT_FOUND = "CommandNotFoundException"
+"""What PowerShell says of a cmdlet that is not in the session."""
+
+
 def _no_cmdlets(_server: str) -> tuple[Cmdlet, ...]:
     return ()
 
@@ -95,7 +99,7 @@ def not_permitted(command: Cmdlet, error: CmdletFailed) -> PushError:
 
     Exchange leaves cmdlets without a role out of the session, so PowerShell does not find them.
     """
-    if error.kind == "CommandNotFoundException":
+    if error.kind == COMMAND_NOT_FOUND:
         return Refused(
             Reason.ACCESS_DENIED,
             f"{command.name} is not granted to the account of "

@@ -102,8 +102,12 @@ def _credentials(spec: Mapping[str, Any]) -> TenantCredentials:
     return TenantCredentials(
         client_id=spec["clientId"],
         certificate_secret=certificate["secretRef"]["name"] if certificate else None,
-        client_secret=SecretKey(**secret["secretRef"]) if secret else None,
+        client_secret=_secret_key(secret["secretRef"]) if secret else None,
     )
+
+
+def _secret_key(spec: Mapping[str, Any]) -> SecretKey:
+    return SecretKey(name=spec["name"], key=spec["key"])
 
 
 def _connection(spec: Mapping[str, Any]) -> Connection:
@@ -113,7 +117,7 @@ def _connection(spec: Mapping[str, Any]) -> Connection:
         scheme=spec["scheme"],
         port=spec.get("port") or _PORTS[spec["scheme"]],
         credentials_secret=spec["credentialsSecretRef"]["name"],
-        ca_secret=SecretKey(**ca) if ca else None,
+        ca_secret=_secret_key(ca) if ca else None,
     )
 
 

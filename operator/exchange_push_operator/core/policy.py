@@ -6,17 +6,18 @@ An empty policy allows nothing.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from typing import Any
-from urllib.parse import urlsplit
 
 from exchange_push_operator.core.config import ProxyState, PushConfig, Target
 from exchange_push_operator.core.errors import Refused, SpecError
 from exchange_push_operator.core.reasons import Reason
 
 EVERY_NAMESPACE = "*"
+_PLAIN_URL = re.compile(r"https://([-A-Za-z0-9.]+)(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
 _KEYS = ("exchangeHosts", "tenantIds", "principals", "issuerHosts", "pushHosts")
 
 
@@ -64,7 +65,7 @@ class Policy:
 
     def _hosts(self, config: PushConfig, key: str, host: str, where: str) -> None:
         patterns = self._values(config, key)
-        if not any(fnmatchcase(host.lower(), pattern.lower()) for pattern in patterns):
+        if not host or not any(fnmatchcase(host.lower(), glob.lower()) for glob in patterns):
             raise _refusal(config, key, host, where)
 
     def _require(self, config: PushConfig, key: str, value: str, where: str) -> None:
@@ -94,7 +95,7 @@ def _rules(name: str, document: Any) -> Rules:
     where = f"policy.namespaces.{name}"
     if not isinstance(document, Mapping):
         raise SpecError(f"{where}: expected a map with {', '.join(_KEYS)}")
-    unknown = sorted(set(document) - set(_KEYS))
+    unknown = sorted(str(key) for key in set(document) - set(_KEYS))
     if unknown:
         raise SpecError(f"{where}.{unknown[0]}: unknown; the keys are {', '.join(_KEYS)}")
     return Rules(*(_strings(document.get(key) or [], f"{where}.{key}") for key in _KEYS))
@@ -118,12 +119,17 @@ def _by_key(rules: Rules, key: str) -> Iterable[str]:
 
 
 def _host(url: str) -> str:
-    return (urlsplit(url).hostname or "").lower()
+    """The host of a plain https URL, else "", which nothing allows.
+
+    With a user name or a backslash in it, .NET and Python find different hosts in one URL.
+    """
+    found = _PLAIN_URL.fullmatch(url)
+    return found[1].lower() if found else ""
 
 
 def _refusal(config: PushConfig, key: str, value: str, where: str) -> Refused:
     return Refused(
         Reason.NOT_ALLOWED_BY_POLICY,
-        f"{where}: {value} is not allowed for namespace {config.namespace}; "
+        f"{where}: {value or 'its value'} is not allowed for namespace {config.namespace}; "
         f"ask whoever installed the operator to add it to {key} of its policy",
     )

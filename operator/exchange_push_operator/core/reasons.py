@@ -22,6 +22,7 @@ class Reason(StrEnum):
     AWAITING_ADMINISTRATOR = "AwaitingAdministrator"
     CHANGE_REFUSED = "ChangeRefused"
     CHANGE_FAILED = "ChangeFailed"
+    CONTENDED = "Contended"
     SETTLING = "Settling"
 
     # Stalled: a person must act
@@ -96,6 +97,9 @@ STALLED = frozenset(
     }
 )
 """A person must act; no fast retry."""
+
+NOTHING_MOVES = STALLED | {Reason.PRINCIPAL_NOT_FOUND}
+"""Nothing is changed anywhere: half a trust is worth nothing."""
 
 LEAVE_READY_ALONE = frozenset({Reason.PROBE_NOT_AVAILABLE, Reason.SERVICE_GONE})
 """The service behind the probe may be gone for good (design section 5)."""

@@ -64,4 +64,5 @@ def _address(url: str, names: Mapping[str, str]) -> tuple[str, str, str]:
     named = (parse_qs(parts.query).get("realm") or [""])[0].lower()
     if not named and segments and segments[0] in names:
         named = segments.pop(0)
-    return (parts.hostname or "").lower(), "/".join(segments), names.get(named, named)
+    place = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(":443")
+    return place, "/".join(segments), names.get(named, named)

@@ -8,7 +8,7 @@ from typing import Any
 
 from exchange_push_operator.core import organization
 from exchange_push_operator.core.config import ProxyState, PushConfig
-from exchange_push_operator.core.errors import CmdletFailed, PushError
+from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.probes import Probe, ProbeState
 from exchange_push_operator.core.reasons import Reason
@@ -109,7 +109,7 @@ def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -
     row = {"name": name, "ready": False}
     try:
         return _answering(config, observed, row)
-    except CmdletFailed:
+    except PushError:
         return {**row, "reason": str(Reason.NOT_OBSERVED)}
 
 

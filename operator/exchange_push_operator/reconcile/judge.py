@@ -4,29 +4,39 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Any
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled, Unreachable
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Finding, Plan, fails, unknown
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.stages import STAGES
 
 Plans = Mapping[str, Plan]
+_WAITING = unknown(Reason.WAITS_FOR_CONFIGURATION, "waits for PrerequisitesMet")
 
 
 def judge(config: PushConfig, observed: Observations, now: datetime) -> Plans:
-    """One plan for each stage, by condition, in the order of the stages."""
-    return {stage.condition: _judge(stage, config, observed, now) for stage in STAGES}
+    """One plan for each stage, by condition, in the order of the stages.
+
+    Where the prerequisites are not met, what cannot be looked at waits for them: a server that is
+    too old lacks cmdlets, and that is no matter of rights.
+    """
+    plans: dict[str, Plan] = {}
+    unmet = False
+    for stage in STAGES:
+        try:
+            plan = stage.plan(config, stage.observe(config, observed), now)
+        except PushError as error:
+            plan = Plan(_WAITING if unmet else finding_of(error))
+        plans[stage.condition] = plan
+        unmet = unmet or (stage is STAGES[0] and blocks(plan))
+    return plans
 
 
-def _judge(stage: Stage[Any], config: PushConfig, observed: Observations, now: datetime) -> Plan:
-    try:
-        return stage.plan(config, stage.observe(config, observed), now)
-    except PushError as error:
-        return Plan(finding_of(error))
+def blocks(plan: Plan) -> bool:
+    """Whether nothing else may be changed before a person has mended this."""
+    return plan.finding.status == "False" and not plan.steps
 
 
 def finding_of(error: PushError) -> Finding:

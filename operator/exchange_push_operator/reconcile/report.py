@@ -94,6 +94,11 @@ def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
     if not remaining:
         return _nothing_planned(result)
     what = "; ".join(f"{step.action} ({step.target})" for _, step in remaining)
+    if result.contended:
+        return fails(
+            Reason.CONTENDED,
+            f"somebody else keeps changing this back, nothing is written for an hour: {what}",
+        )
     if any(step.key in result.tried for _, step in remaining):
         return unknown(Reason.SETTLING, f"changed, but not seen yet: {what}")
     if not passive and all(awaits_administrator(session, step) for _, step in remaining):

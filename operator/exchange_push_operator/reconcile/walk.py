@@ -14,7 +14,8 @@ from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Plan, Step, unknown
-from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
+from exchange_push_operator.reconcile.contention import contended, remember
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.perform import PlanVoid, perform
@@ -37,6 +38,7 @@ class Walk:
     performed: list[tuple[str, Step]] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     failure: tuple[str, PushError] | None = None
+    contended: bool = False
 
     @property
     def remaining(self) -> list[tuple[str, Step]]:
@@ -49,10 +51,10 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
     clock = session.world.clock
     result = Walk(*_look_closer(session, memory, observed, clock(), changed=False))
     for _ in range(_MOST_ROUNDS):
-        steps = performable(session, result) if may_write else []
+        steps = performable(session, memory, result) if may_write else []
         if not steps or result.failure:
             break
-        if not _round(session, result, steps):
+        if not _round(session, memory, result, steps):
             break
         changed = bool(result.performed)
         result.observed, result.plans = _look_closer(
@@ -75,19 +77,23 @@ def _look_closer(
     return observed, judge(session.config, observed, now)
 
 
-def performable(session: Session, result: Walk) -> list[tuple[str, Step]]:
+def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[str, Step]]:
     """The steps that may be performed now and have not been tried in this pass."""
     findings = [plan.finding for plan in result.plans.values()]
-    if any(f.status == "False" and f.reason in STALLED for f in findings):
+    if any(f.status == "False" and f.reason in NOTHING_MOVES for f in findings):
         return []
     first = result.plans[prerequisites.STAGE.condition]
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
+    now = session.world.clock()
+    result.contended = any(contended(memory, step, now) for _, step in steps)
     return [
         (name, step)
         for name, step in steps
-        if step.key not in result.tried and not awaits_administrator(session, step)
+        if step.key not in result.tried
+        and not awaits_administrator(session, step)
+        and not contended(memory, step, now)
     ]
 
 
@@ -98,7 +104,9 @@ def awaits_administrator(session: Session, step: Step) -> bool:
     return not refusals.may_write(session.config, session.identity)
 
 
-def _round(session: Session, result: Walk, steps: Sequence[tuple[str, Step]]) -> bool:
+def _round(
+    session: Session, memory: Memory, result: Walk, steps: Sequence[tuple[str, Step]]
+) -> bool:
     """Perform steps in order up to the first failure; whether another look is worth it."""
     for name, step in steps:
         result.tried.add(step.key)
@@ -115,6 +123,7 @@ def _round(session: Session, result: Walk, steps: Sequence[tuple[str, Step]]) ->
             result.failure = (name, error)
             return bool(result.performed)
         result.performed.append((name, step))
+        remember(memory, step, session.world.clock())
     return True
 
 

@@ -65,3 +65,4 @@ class Memory:
 
     probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     unreachable_since: datetime | None = None
+    corrections: dict[str, list[datetime]] = field(default_factory=dict)

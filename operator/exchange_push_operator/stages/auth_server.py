@@ -52,7 +52,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
     rows = observed.organization(organization.AUTH_SERVERS)
     return Observed(
         tenant_id=observed.tenant_id,
-        servers=tuple(_read(row) for row in rows),
+        servers=tuple(sorted((_read(row) for row in rows), key=lambda server: server.name)),
         published=_published(config, observed),
     )
 

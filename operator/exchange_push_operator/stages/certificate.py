@@ -10,18 +10,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange_push_operator.core import organization
-from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core import auth_certificate, organization
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.organization import OURS, AuthConfig, StoredCertificate
-from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
-
-SUBJECT = "cn=Microsoft Exchange Server Auth Certificate"
-SMALLEST_KEY = 2048
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,38 +93,25 @@ def _current(
 ) -> tuple[Finding, Certificate | None]:
     found = next((s[thumbprint] for s in observed.stores.values() if thumbprint in s), None)
     if found is None:
-        finding = fails(
-            Reason.NOT_FOUND,
-            f"AuthConfig names {thumbprint}, which no server has in its store; import it, or "
-            "assign another one with Set-AuthConfig",
-        )
-        return finding, None
+        return _nowhere(observed, thumbprint), None
     certificate = found.certificate
     return (
-        _unfit(certificate, now)
+        auth_certificate.unfit(certificate, now)
         or _key_missing(observed, thumbprint)
         or holds(Reason.VALID, f"{thumbprint} is current, valid and on every server seen"),
         certificate,
     )
 
 
-def _unfit(certificate: Certificate, now: datetime) -> Finding | None:
-    name = certificate.thumbprint
-    if certificate.not_after <= now:
-        return fails(
-            Reason.EXPIRED,
-            f"the current certificate {name} has expired; replace it with "
-            "MonitorExchangeAuthCertificate.ps1 or Set-AuthConfig (policy Adopt replaces nothing)",
-        )
-    if certificate.not_before > now:
-        return fails(Reason.NOT_YET_VALID, f"the current certificate {name} is not valid yet")
-    if certificate.rsa_bits < SMALLEST_KEY:
-        return fails(
-            Reason.KEY_TOO_SMALL,
-            f"the current certificate {name} has no RSA key of {SMALLEST_KEY} bits or more; "
-            "replace it with Set-AuthConfig",
-        )
-    return None
+def _nowhere(observed: Observed, thumbprint: str) -> Finding:
+    """No listed server that answered has it: a fact about all only where all were seen."""
+    elsewhere = observed.away or any(held is not False for held in observed.unlisted.values())
+    missing = _key_missing(observed, thumbprint) if elsewhere else None
+    return missing or fails(
+        Reason.NOT_FOUND,
+        f"AuthConfig names {thumbprint}, which no server has in its store; import it, or "
+        "assign another one with Set-AuthConfig",
+    )
 
 
 def _key_missing(observed: Observed, thumbprint: str) -> Finding | None:
@@ -158,9 +141,10 @@ def _assign(config: PushConfig, observed: Observed, now: datetime) -> Plan:
                 "assigned or made",
             )
         )
-    fit = _fit(observed, now)
+    stores = (*observed.stores.values(), *observed.unlisted_stores.values())
+    fit = auth_certificate.assignable(stores, now)
     if config.thumbprint is not None:
-        return _assign_named(config.thumbprint, fit)
+        return _assign_named(observed, config.thumbprint, fit)
     ours = {t: s for t, s in fit.items() if s.ours}
     candidates = ours or fit
     if len(candidates) > 1:
@@ -172,30 +156,15 @@ def _assign(config: PushConfig, observed: Observed, now: datetime) -> Plan:
             )
         )
     if candidates:
-        return _set(next(iter(candidates)))
+        return _set(observed, next(iter(candidates)))
     return _create(observed)
 
 
-def _fit(observed: Observed, now: datetime) -> Mapping[str, StoredCertificate]:
-    """Auth certificates in the stores that could be assigned as they are."""
-    stores = (*observed.stores.values(), *observed.unlisted_stores.values())
-    every = {t: s for store in stores if store for t, s in store.items()}
-    return {
-        thumbprint: stored
-        for thumbprint, stored in every.items()
-        if stored.has_private_key and _unfit(stored.certificate, now) is None and _is_auth(stored)
-    }
-
-
-def _is_auth(stored: StoredCertificate) -> bool:
-    # By Setup's subject, or by the friendly name that the article's script looks for.
-    subject = stored.certificate.subject.lower()
-    return subject == SUBJECT.lower() or "oauth" in stored.friendly_name.lower()
-
-
-def _assign_named(thumbprint: str, fit: Mapping[str, StoredCertificate]) -> Plan:
+def _assign_named(
+    observed: Observed, thumbprint: str, fit: Mapping[str, StoredCertificate]
+) -> Plan:
     if thumbprint in fit:
-        return _set(thumbprint)
+        return _set(observed, thumbprint)
     return Plan(
         fails(
             Reason.NOT_FOUND,
@@ -205,26 +174,32 @@ def _assign_named(thumbprint: str, fit: Mapping[str, StoredCertificate]) -> Plan
     )
 
 
-def _set(thumbprint: str) -> Plan:
-    step = Step(
-        action="Assign the Auth certificate",
-        target=thumbprint,
-        event="CertificateAssigned",
-        # -Force hides the confirmation that a program cannot answer (page of Set-AuthConfig).
-        command=cmdlet(
-            "Set-AuthConfig", CertificateThumbprint=thumbprint, Force=True, Confirm=False
-        ),
-    )
-    return Plan(
-        fails(Reason.NOT_FOUND, f"AuthConfig names no certificate; {thumbprint} would do"), (step,)
-    )
+def _set(observed: Observed, thumbprint: str) -> Plan:
+    """Assign it where it lies: Set-AuthConfig takes it from the store of its own server."""
+    holders = [
+        name
+        for name, store in sorted(observed.stores.items())
+        if thumbprint in store and store[thumbprint].has_private_key
+    ]
+    if not holders:
+        return Plan(
+            fails(
+                Reason.NOT_FOUND,
+                f"AuthConfig names no certificate; {thumbprint} would do, but no server in "
+                "spec.exchange.servers has it with its private key: list one that has",
+            )
+        )
+    server = next((name for name in holders if name not in observed.maintenance), None)
+    if server is None:
+        return _resting(f"every listed server that has {thumbprint}")
+    finding = fails(Reason.NOT_FOUND, f"AuthConfig names no certificate; {thumbprint} would do")
+    return Plan(finding, (auth_certificate.assign(thumbprint, server),))
 
 
 def _create(observed: Observed) -> Plan:
     server = next((n for n in sorted(observed.stores) if n not in observed.maintenance), None)
     if server is None:
-        message = "AuthConfig names no certificate and every server is in maintenance"
-        return Plan(unknown(Reason.IN_MAINTENANCE, message))
+        return _resting("every server")
     transport = observed.transport[server]
     if transport is None:
         return Plan(
@@ -234,55 +209,32 @@ def _create(observed: Observed) -> Plan:
                 "let the account read the server's object in Active Directory",
             )
         )
-    step = Step(
-        action="Make an Auth certificate",
-        target=server,
-        event="CertificateCreated",
-        server=server,
-        # Never -Force: to this cmdlet it means "yes, replace the SMTP certificate". Services None
-        # keeps it from asking.
-        command=cmdlet(
-            "New-ExchangeCertificate",
-            Server=server,
-            KeySize=SMALLEST_KEY,
-            PrivateKeyExportable=True,
-            SubjectName=SUBJECT,
-            FriendlyName=f"{OURS}{transport}",
-            DomainName=(),
-            Services="None",
-            Confirm=False,
-        ),
-    )
     message = "AuthConfig names no certificate and no server has one that would do"
+    step = auth_certificate.create(server, transport)
     return Plan(fails(Reason.NOT_FOUND, message), (step,))
 
 
+def _resting(who: str) -> Plan:
+    message = f"AuthConfig names no certificate and {who} is in maintenance"
+    return Plan(unknown(Reason.IN_MAINTENANCE, message))
+
+
 def _transport_taken(observed: Observed) -> Plan | None:
-    """Give the transport role back where making our certificate took it (safety rule 4)."""
-    for server, store in observed.stores.items():
+    """Give the transport role back where making our certificate took it (safety rule 4).
+
+    A server in maintenance is not written to: it gets its role back when it is in service again.
+    """
+    for server, store in sorted(observed.stores.items()):
         taker = store.get(observed.transport[server] or "")
-        if taker is None or not taker.ours:
+        if taker is None or not taker.ours or server in observed.maintenance:
             continue
         former = taker.friendly_name.removeprefix(OURS)
-        step = Step(
-            action="Give the transport role back",
-            target=server,
-            event="TransportCertificateRestored",
-            server=server,
-            command=cmdlet(
-                "Enable-ExchangeCertificate",
-                Server=server,
-                Thumbprint=former,
-                Services="SMTP",
-                Force=True,
-                Confirm=False,
-            ),
-        )
-        finding = fails(
-            Reason.TRANSPORT_CERTIFICATE_CHANGED,
-            f"{server}: the new Auth certificate took the transport role of {former}",
-        )
-        return Plan(finding, (step,))
+        message = f"{server}: the new Auth certificate took the transport role of {former}"
+        if former not in store or not store[former].has_private_key:
+            cure = "which is gone; run Enable-ExchangeCertificate -Services SMTP with another one"
+            return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, f"{message}, {cure}"))
+        step = auth_certificate.give_transport_back(server, former)
+        return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, message), (step,))
     return None
 
 

@@ -104,7 +104,7 @@ def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
 
 def _servers(config: PushConfig, observed: Observed) -> Finding | None:
     known = {server.fqdn: server for server in observed.servers}
-    strangers = sorted(name for name, _ in observed.versions if name.lower() not in known)
+    strangers = sorted(name for name in config.servers if name.lower() not in known)
     if strangers:
         return fails(
             Reason.NOT_AN_EXCHANGE_SERVER,

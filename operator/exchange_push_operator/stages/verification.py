@@ -177,8 +177,10 @@ def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
 
 
 def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
-    """The probe fails, or is not there, and the service has not been started since the proxy
-    changed: it reads at its start what it is to probe (the article restarts it for this)."""
+    """Whether the probe may be missing only because the service is older than the proxy.
+
+    The health manager reads at its start what it is to probe; the article restarts it for this.
+    """
     started, changed = observed.health_managers[server], observed.proxy_changed
     return (
         config.verification.restart_health_manager

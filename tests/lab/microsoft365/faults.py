@@ -65,9 +65,11 @@ SWITCHES: Mapping[str, Switch] = {
     "slow": Switch({}, _delays, 'seconds before each answer, by service: {"graph": 0.2}'),
     "clock_skew": Switch(0, _seconds, "seconds by which Microsoft's clock is ahead"),
     "reset_after_patch": Switch(0, _count, "so many PATCHes are applied, their answers lost"),
-    "concurrency_violation": Switch(0, _count, "so many PATCHes: 409 Directory_Concurrency..."),
+    "concurrency_violation": Switch(
+        0, _count, "so many PATCHes get 409 Directory_ConcurrencyViolation"
+    ),
     "read_lag": Switch(0, _count, "after a PATCH so many reads still give the old array"),
-    "rival": Switch(0, _count, "after so many reads another writer adds a key of its own"),
+    "rival": Switch(0, _count, "so many reads are each followed by a key that another writer adds"),
     "token_rejected": Switch(0, _count, "Graph turns so many good tokens down (401)"),
     "conditional_access": Switch(default=False, accepts=_flag, meaning="AADSTS53003 for every app"),
     "not_provisioned": Switch(default=False, accepts=_flag, meaning="no Exchange Online principal"),

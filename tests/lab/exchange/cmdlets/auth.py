@@ -204,5 +204,11 @@ RULES = (
         "Identity Enabled Confirm DomainController",
         required="Identity",
     ),
-    rule("Get-SettingOverride", get_setting_override, "DomainController"),
+    rule(
+        "Get-SettingOverride",
+        get_setting_override,
+        "DomainController",
+        # Exchange 2016 and later (page of Get-SettingOverride)
+        exists=lambda server: server.build >= (15, 1),
+    ),
 )

@@ -1,0 +1,245 @@
+"""Signing in: what is wrong is named, nothing is changed, and the cure is seen by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import timedelta
+from typing import Any
+
+import pytest
+
+from lab.exchange.faults import set_fault
+from lab.in_process import Lab, lab
+from lab.microsoft365.directory import KeyCredential
+from lab.microsoft365.sample import SECRET, principal
+from lab.network.ca import self_signed
+
+pytestmark = pytest.mark.lab
+
+CLIENT_SECRET = {
+    "tenant": {
+        "credentials": {
+            "clientCertificate": None,
+            "clientSecret": {"secretRef": {"name": "fabrikam-entra", "key": "client-secret"}},
+        }
+    }
+}
+
+
+def with_client_secret() -> Lab:
+    outside = lab(CLIENT_SECRET)
+    outside.secrets["fabrikam-entra"] = {"client-secret": SECRET.encode()}
+    return outside
+
+
+def forget(name: str) -> Callable[[Lab], None]:
+    return lambda outside: outside.secrets.pop(name) and None
+
+
+def put(name: str, key: str, value: bytes) -> Callable[[Lab], None]:
+    return lambda outside: outside.secrets[name].update({key: value})
+
+
+def drop(name: str, key: str) -> Callable[[Lab], None]:
+    return lambda outside: outside.secrets[name].pop(key) and None
+
+
+TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str], str]] = {
+    "unknown tenant": (
+        {"tenant": {"domain": "nobody.example"}},
+        lambda _: None,
+        ("PrerequisitesMet", "TenantNotFound"),
+        "spec.tenant.domain",
+    ),
+    "another tenant's id": (
+        {"tenant": {"tenantId": "c0ffee00-0000-4000-8000-000000000001"}},
+        lambda outside: outside.policy["namespaces"]["exchange"]["tenantIds"].append(
+            "c0ffee00-0000-4000-8000-000000000001"
+        ),
+        ("Ready", "TenantMismatch"),
+        "spec.tenant.tenantId",
+    ),
+    "no Exchange Secret": (
+        {},
+        forget("fabrikam-exchange"),
+        ("Ready", "SecretNotFound"),
+        "exchange/fabrikam-exchange",
+    ),
+    "no password in it": (
+        {},
+        drop("fabrikam-exchange", "password"),
+        ("Ready", "SecretInvalid"),
+        "has no password",
+    ),
+    "a password that is no text": (
+        {},
+        put("fabrikam-exchange", "password", b"\xff\xfe"),
+        ("Ready", "SecretInvalid"),
+        "not UTF-8",
+    ),
+    "no certificate in the Entra Secret": (
+        {},
+        drop("fabrikam-entra", "tls.crt"),
+        ("Ready", "SecretInvalid"),
+        "has no tls.crt",
+    ),
+    "no CA Secret": (
+        {"exchange": {"connection": {"caSecretRef": {"name": "corp-ca", "key": "ca.crt"}}}},
+        lambda _: None,
+        ("Ready", "SecretNotFound"),
+        "corp-ca",
+    ),
+    "the password is wrong": (
+        {},
+        lambda outside: set_fault(outside.organization, "unauthorized", value=True),
+        ("Ready", "AccessDenied"),
+        "ex1.corp.fabrikam.com",
+    ),
+    "the second hop is refused": (
+        {},
+        lambda outside: set_fault(outside.organization, "second_hop_refused", value=True),
+        ("Ready", "SecondHopFailed"),
+        "",
+    ),
+    "no principal": (
+        {},
+        lambda outside: outside.microsoft365.set_fault("not_provisioned", value=True),
+        ("PrincipalCredentialReady", "PrincipalNotFound"),
+        "enroll",
+    ),
+    "no permission": (
+        {},
+        lambda outside: outside.microsoft365.grant(
+            "fabrikam.com", "3f2b1c8a-0000-4000-8000-6d1f7c9a5e21", []
+        ),
+        ("PrincipalCredentialReady", "AccessDenied"),
+        "Application.Read.All",
+    ),
+    "a server that is too old": (
+        {},
+        lambda outside: set_fault(outside.organization, "version", "15.0.712.24"),
+        ("PrerequisitesMet", "ServerTooOld"),
+        "15.0.775.38",
+    ),
+    "a host that is no Mailbox or Client Access server": (
+        {},
+        lambda outside: setattr(
+            outside.organization.server("ex2.corp.fabrikam.com"), "roles", frozenset({"Edge"})
+        ),
+        ("PrerequisitesMet", "NotAnExchangeServer"),
+        "ex2.corp.fabrikam.com",
+    ),
+    "no Mailbox server among them": (
+        {},
+        lambda outside: (
+            [
+                setattr(server, "roles", frozenset({"ClientAccess"}))
+                for server in outside.organization.servers.values()
+            ]
+            and None
+        ),
+        ("PrerequisitesMet", "NoMailboxServer"),
+        "spec.exchange.servers",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", TROUBLE.values(), ids=TROUBLE.keys())
+def test_trouble_is_named_and_nothing_is_changed(
+    case: tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str], str],
+) -> None:
+    spec, break_it, (condition, reason), words = case
+    outside = lab(spec)
+    break_it(outside)
+    outside.operator().run()
+    assert outside.condition(condition)[1] == reason
+    message = next(c["message"] for c in outside.status["conditions"] if c["type"] == condition)
+    assert words in message
+    assert outside.organization.changes == []
+    assert not any("PATCH" in line for line in outside.microsoft365.requests())
+
+
+def test_a_wrong_password_is_tried_on_one_server_only() -> None:
+    outside = lab(servers=2)
+    set_fault(outside.organization, "unauthorized", value=True)
+    operator = outside.operator()
+    operator.step()
+    assert operator.exchange.calls == 1
+
+
+def test_a_client_secret_signs_in_as_well() -> None:
+    outside = with_client_secret()
+    outside.operator().run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_ca_of_the_resources_own_reaches_the_connection() -> None:
+    outside = lab(
+        {"exchange": {"connection": {"caSecretRef": {"name": "corp-ca", "key": "ca.crt"}}}}
+    )
+    outside.secrets["corp-ca"] = {"ca.crt": b"-----BEGIN CERTIFICATE-----"}
+    operator = outside.operator()
+    operator.step()
+    assert operator.accesses[0].ca_pem == "-----BEGIN CERTIFICATE-----"
+    assert "corp-ca" not in repr(operator.accesses[0].password)
+
+
+def test_a_changed_secret_is_another_version() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.step()
+    outside.secrets["fabrikam-exchange"]["password"] = b"another"
+    operator.step()
+    assert len({access.version for access in operator.accesses}) == 2
+
+
+def test_throttling_is_waited_out_as_long_as_microsoft_asks() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.step()
+    outside.microsoft365.set_fault(
+        "graph_failure", {"status": 429, "times": None, "retryAfter": 90, "method": "PATCH"}
+    )
+    outcome = operator.step()
+    assert outcome.requeue.at_least == 90
+    assert outside.condition("InSync") == ("False", "ChangeFailed")
+
+
+def test_a_sign_in_that_is_throttled_says_so_after_the_grace() -> None:
+    outside = lab()
+    outside.microsoft365.set_fault("authority_failure", {"status": 429, "retryAfter": 30})
+    outcome = outside.operator().step()
+    assert outcome.requeue.kind == "retry"
+    assert outcome.requeue.at_least >= 30
+    assert outside.condition("Ready") == ("Unknown", "Throttled")
+
+
+@pytest.mark.parametrize(
+    ("leave", "expected", "left"),
+    [(False, ("False", "ChangeRefused"), 2), (True, ("True", "NoDrift"), 2)],
+    ids=["without leave", "with leave"],
+)
+def test_expired_foreign_keys_are_left_out_only_with_leave(
+    leave: bool,  # noqa: FBT001 - a case of the table
+    expected: tuple[str, str],
+    left: int,
+) -> None:
+    outside = lab({"principal": {"dropExpiredKeys": leave}})
+    holder = principal(outside.microsoft365)
+    start = outside.clock() - timedelta(days=800)
+    expired = KeyCredential.of(self_signed("long gone", start=start), "long gone")
+    holder.keys = [*holder.keys, expired]
+    outside.microsoft365.set_fault("refuse_expired_entries", value=True)
+    outside.operator().run()
+    assert outside.condition("InSync") == expected
+    thumbprints = [key["displayName"] for key in outside.key_credentials()]
+    assert len(thumbprints) == left
+    assert ("long gone" in thumbprints) is not leave
+
+
+def test_an_acs_document_out_of_reach_is_unknown_and_no_mismatch() -> None:
+    outside = lab()
+    outside.microsoft365.set_fault("acs_failure", {"status": 503})
+    outside.operator().run()
+    assert outside.condition("AuthServerReady") == ("Unknown", "Unreachable")
+    assert outside.exchange()["authServers"] == []
