@@ -10,6 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
 from exchange_push_operator.core.errors import CmdletFailed
+from lab.exchange.dump import dump
 from lab.exchange.faults import set_fault
 from lab.exchange.runner import administrator, plain
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
@@ -66,7 +67,7 @@ class Actions:
 
     def _state(self, _: Json) -> Any:
         return {
-            "exchange": self._servers.organization.dump(),
+            "exchange": dump(self._servers.organization),
             "microsoft365": self._servers.microsoft365.dump(),
         }
 
@@ -162,6 +163,9 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply(200, action(json.loads(raw) if raw else {}))
         except (CmdletFailed, LookupError, TypeError, ValueError) as error:
             self._reply(400, {"error": f"{type(error).__name__}: {error}"})
+        except Exception as error:
+            self._reply(500, {"error": f"a bug of the lab: {type(error).__name__}: {error}"})
+            raise
 
     def _reply(self, status: int, document: Any) -> None:
         body = json.dumps(document, indent=1).encode() + b"\n"

@@ -141,8 +141,9 @@ def test_a_change_that_is_not_seen_yet_is_settling_and_not_repeated() -> None:
     outside = lab()
     outside.microsoft365.set_fault("read_lag", 50)
     operator = outside.operator()
-    operator.step()
-    operator.step()
+    for _ in range(4):
+        operator.step()
+    assert sum("PATCH" in line for line in outside.microsoft365.requests()) == 1
     assert outside.condition("PrincipalCredentialReady") == ("Unknown", "Settling")
     assert outside.condition("InSync") == ("Unknown", "Settling")
     assert outside.condition("Ready") == ("Unknown", "Progressing")

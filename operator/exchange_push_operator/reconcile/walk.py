@@ -15,11 +15,11 @@ from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Plan, Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
-from exchange_push_operator.reconcile.contention import contended, remember
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.perform import PlanVoid, perform
 from exchange_push_operator.reconcile.probing import probe
+from exchange_push_operator.reconcile.recent import contended, looked_again, remember, settling
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 from exchange_push_operator.stages import STAGES, prerequisites, verification
@@ -87,7 +87,9 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
     now = session.world.clock()
+    looked_again(memory, (step for _, step in result.remaining))
     result.contended = any(contended(memory, step, now) for _, step in steps)
+    result.tried |= {step.key for _, step in steps if settling(memory, step, now)}
     return [
         (name, step)
         for name, step in steps

@@ -66,3 +66,4 @@ class Memory:
     probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     unreachable_since: datetime | None = None
     corrections: dict[str, list[datetime]] = field(default_factory=dict)
+    unseen: dict[str, datetime] = field(default_factory=dict)

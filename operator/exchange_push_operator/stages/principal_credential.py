@@ -6,15 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import organization
-from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core import organization, principal
 from exchange_push_operator.core.config import PushConfig, Target
-from exchange_push_operator.core.errors import GraphFailed, Refused
 from exchange_push_operator.core.key_credentials import (
     KeyCredential,
     new_entry,
     own_key_ids,
-    read_credentials,
     retained,
 )
 from exchange_push_operator.core.looks import Looks, Observations
@@ -22,28 +19,16 @@ from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import (
     Advisory,
     Finding,
-    Guard,
     Plan,
     Step,
     fails,
     holds,
     unknown,
 )
+from exchange_push_operator.core.principal import Principal
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
-
-_NOT_FOUND = 404
-_FORBIDDEN = 403
-
-
-@dataclass(frozen=True, slots=True)
-class Principal:
-    """The object that holds the keys. ``exists`` is False where the tenant has none."""
-
-    path: str
-    exists: bool
-    entries: tuple[KeyCredential, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,17 +41,6 @@ class Observed:
     principal: Principal
 
 
-def collection(config: PushConfig) -> str:
-    """Where the key lives: a dedicated application's keys are on the application object."""
-    return "applications" if config.target is Target.DEDICATED else "servicePrincipals"
-
-
-def principal_request(config: PushConfig) -> GraphRequest:
-    """Read one object: only then, and only with $select, Graph gives out ``key``."""
-    select = "$select=id,appId,displayName,keyCredentials"
-    return GraphRequest("GET", f"{collection(config)}(appId='{config.app_id}')?{select}")
-
-
 def looks(config: PushConfig) -> Looks:
     """The principal, and what AuthConfig names."""
     if not config.needs_entra:
@@ -74,7 +48,7 @@ def looks(config: PushConfig) -> Looks:
     return Looks(
         organization=(organization.ORGANIZATION_CONFIG, organization.AUTH_CONFIG),
         server=lambda _name: (organization.LOCAL_CERTIFICATES,),
-        graph=(principal_request(config),),
+        graph=(principal.request(config),),
     )
 
 
@@ -83,32 +57,14 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     if not config.needs_entra:
         return None
     auth = organization.auth_config(observed)
-    named = (thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
+    named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
     found = (organization.find_certificate(observed, thumbprint) for thumbprint in named)
     return Observed(
         organization_id=organization.organization_id(observed),
         auth=auth,
         wanted=tuple(stored.certificate for stored in found if stored is not None),
-        principal=_principal(config, observed),
+        principal=principal.read(config, observed),
     )
-
-
-def _principal(config: PushConfig, observed: Observations) -> Principal:
-    try:
-        body = observed.graph(principal_request(config))
-    except GraphFailed as error:
-        if error.status == _NOT_FOUND:
-            return Principal("", exists=False, entries=())
-        if error.status == _FORBIDDEN:
-            raise Refused(
-                Reason.ACCESS_DENIED,
-                f"Microsoft Graph does not let {config.tenant.credentials_id} read the principal; "
-                "grant it the application permission Application.Read.All, and "
-                "Application.ReadWrite.All where the operator is to write, with admin consent",
-            ) from error
-        raise
-    path = f"{collection(config)}/{body['id']}"
-    return Principal(path, exists=True, entries=read_credentials(body))
 
 
 def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
@@ -134,7 +90,7 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
         Reason.KEY_MISSING,
         f"the principal does not hold {', '.join(c.thumbprint for c in missing)}",
     )
-    return Plan(finding, (_add(config, observed, observed.principal, missing, now),), advisories)
+    return Plan(finding, (_add(config, observed, missing, now),), advisories)
 
 
 def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datetime) -> bool:
@@ -144,11 +100,10 @@ def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datet
 def _add(
     config: PushConfig,
     observed: Observed,
-    principal: Principal,
     missing: Sequence[Certificate],
     now: datetime,
 ) -> Step:
-    entries = principal.entries
+    entries = observed.principal.entries
     added = [new_entry(c, _free_key_id(observed, c)) for c in missing]
     expired_foreign = [e for e in entries if e.expired(now) and not _ours(observed, e)]
     droppable = expired_foreign if config.drop_expired_keys else []
@@ -157,24 +112,12 @@ def _add(
         action="Add a key credential",
         target=config.app_id,
         event="KeyCredentialAdded",
-        command=_patch(principal.path, [*retained(entries), *added]),
+        command=principal.patch(observed.principal, [*retained(entries), *added]),
         summary=f"add {', '.join(c.thumbprint for c in missing)}, keep {len(entries)} entries",
-        guard=_guard(config, entries, droppable),
-        fallback=_patch(principal.path, [*retained(kept), *added]) if droppable else None,
-    )
-
-
-def _patch(path: str, entries: list[object]) -> GraphRequest:
-    return GraphRequest("PATCH", path, {"keyCredentials": entries})
-
-
-def _guard(
-    config: PushConfig, entries: Sequence[KeyCredential], may_go: Sequence[KeyCredential]
-) -> Guard:
-    return Guard(
-        look=principal_request(config),
-        entries=frozenset(entry.canonical for entry in entries),
-        may_go=frozenset(entry.key_id for entry in may_go),
+        guard=principal.guard(config, observed.principal, droppable),
+        fallback=principal.patch(observed.principal, [*retained(kept), *added])
+        if droppable
+        else None,
     )
 
 
@@ -202,11 +145,10 @@ def foreign(observed: Observed) -> tuple[KeyCredential, ...]:
 
 def held_current(observed: Observed, now: datetime) -> KeyCredential | None:
     """The entry of the current certificate, the one that ends last first."""
-    if not observed.wanted:
+    current = next((c for c in observed.wanted if c.thumbprint == observed.auth.current), None)
+    if current is None:
         return None
-    found = [
-        e for e in observed.principal.entries if e.is_of(observed.wanted[0]) and not e.expired(now)
-    ]
+    found = [e for e in observed.principal.entries if e.is_of(current) and not e.expired(now)]
     return max(found, key=lambda e: (e.ends is None, e.ends or now), default=None)
 
 
@@ -229,9 +171,9 @@ def retire(config: PushConfig, observed: Observed | None) -> tuple[Step, ...]:
         action="Remove our key credential",
         target=config.app_id,
         event="KeyCredentialRemoved",
-        command=_patch(observed.principal.path, list(retained(kept))),
+        command=principal.patch(observed.principal, retained(kept)),
         summary=f"remove {', '.join(str(e.thumbprint) for e in ours)}, keep {len(kept)} entries",
-        guard=_guard(config, entries, ours),
+        guard=principal.guard(config, observed.principal, ours),
     )
     return (step,)
 
