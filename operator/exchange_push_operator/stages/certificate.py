@@ -123,24 +123,22 @@ def _key_missing(observed: Observed, thumbprint: str) -> Finding | None:
     missing += [name for name, held in observed.unlisted.items() if held is False]
     if not missing:
         return None
-    return fails(
-        Reason.PRIVATE_KEY_MISSING,
+    message = (
         f"{', '.join(sorted(missing))}: without the private key of {thumbprint}; Exchange "
-        "distributes it by itself within a site, else use Export- and Import-ExchangeCertificate",
+        "distributes it by itself within a site, else use Export- and Import-ExchangeCertificate"
     )
+    return fails(Reason.PRIVATE_KEY_MISSING, message)
 
 
 def _assign(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     hidden = (name for name, store in observed.unlisted_stores.items() if store is None)
     unseen = sorted((*observed.away, *hidden))
     if unseen:
-        return Plan(
-            unknown(
-                Reason.UNREACHABLE,
-                f"AuthConfig names no certificate; {', '.join(unseen)} must answer before one is "
-                "assigned or made",
-            )
+        message = (
+            f"AuthConfig names no certificate; {', '.join(unseen)} must answer before one is "
+            "assigned or made"
         )
+        return Plan(unknown(Reason.UNREACHABLE, message))
     stores = (*observed.stores.values(), *observed.unlisted_stores.values())
     fit = auth_certificate.assignable(stores, now)
     if config.thumbprint is not None:
@@ -189,11 +187,11 @@ def _set(observed: Observed, thumbprint: str) -> Plan:
                 "spec.exchange.servers has it with its private key: list one that has",
             )
         )
-    server = next((name for name in holders if name not in observed.maintenance), None)
-    if server is None:
+    awake = [name for name in holders if name not in observed.maintenance]
+    if not awake:
         return _resting(f"every listed server that has {thumbprint}")
     finding = fails(Reason.NOT_FOUND, f"AuthConfig names no certificate; {thumbprint} would do")
-    return Plan(finding, (auth_certificate.assign(thumbprint, server),))
+    return Plan(finding, (auth_certificate.assign(thumbprint, awake[0]),))
 
 
 def _create(observed: Observed) -> Plan:

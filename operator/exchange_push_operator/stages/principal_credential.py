@@ -79,18 +79,18 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
         return Plan(unknown(Reason.WAITS_FOR_CERTIFICATE, message), advisories=advisories)
     entries = observed.principal.entries
     missing = [c for c in observed.wanted if c.not_after > now and not _held(entries, c, now)]
+    if missing:
+        finding = fails(
+            Reason.KEY_MISSING,
+            f"the principal does not hold {', '.join(c.thumbprint for c in missing)}",
+        )
+        return Plan(finding, (_add(config, observed, missing, now),), advisories)
     current = observed.wanted[0]
     if current.not_after <= now:
         message = f"the current certificate {current.thumbprint} has expired"
         return Plan(fails(Reason.EXPIRED, message), advisories=advisories)
-    if not missing:
-        message = f"the principal holds {', '.join(c.thumbprint for c in observed.wanted)}"
-        return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
-    finding = fails(
-        Reason.KEY_MISSING,
-        f"the principal does not hold {', '.join(c.thumbprint for c in missing)}",
-    )
-    return Plan(finding, (_add(config, observed, missing, now),), advisories)
+    message = f"the principal holds {', '.join(c.thumbprint for c in observed.wanted)}"
+    return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
 
 
 def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datetime) -> bool:
