@@ -49,6 +49,7 @@ def handler(form: str, stream: TextIO) -> logging.Handler:
 def set_levels(level: str) -> None:
     """Our own loggers at this level, all others at warnings."""
     logging.getLogger().setLevel(logging.WARNING)
+    logging.getLogger("urllib3").setLevel(logging.ERROR)  # its tries; we say what came of them
     logging.getLogger(_PACKAGE).setLevel(level.upper())
 
 

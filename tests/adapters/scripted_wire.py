@@ -7,11 +7,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
-from winrm.exceptions import WinRMOperationTimeoutError
+from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
+from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.powershell_host import bootstrap, decode
 from exchange_push_operator.adapters.winrm_transport import Connection, Wire
-from exchange_push_operator.core.ports import ExchangeAccess
+from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Sensitive
+
+EX1, EX2, EX3, EX4 = (f"ex{number}.corp.fabrikam.com" for number in (1, 2, 3, 4))
+LOOKS = (cmdlet("Get-AuthConfig"), cmdlet("Get-AuthServer"))
+SECRET = "kept"
+CHANGE = (cmdlet("Restart-Service", Name="MSExchangeHM"),)
 
 
 @dataclass
@@ -156,3 +163,52 @@ class ScriptedWire:
 
     def _say(self, message: dict[str, Any]) -> None:
         self.out += b"\n" + json.dumps(message).encode() + b"\n"
+
+
+class Clock:
+    """Time that passes when the adapter pauses."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+    def pause(self, seconds: float) -> None:
+        self.now += seconds
+
+
+class Fixture:
+    """A pool over a scripted world."""
+
+    def __init__(self) -> None:
+        self.world, self.clock = World(), Clock()
+        self.pool = WinRMExchanges(
+            protocol_factory=self.world, clock=self.clock, pause=self.clock.pause
+        )
+
+    def exchange(self, version: str = "1", password: str = SECRET) -> Exchange:
+        return self.pool.connect(access(version, password))
+
+    def look(self, server: str = EX1) -> tuple[Answer, ...]:
+        return self.exchange().run(server, LOOKS)
+
+    def change(self) -> tuple[Answer, ...]:
+        return self.exchange().run(EX1, CHANGE, changes=True)
+
+    def fails(self, verb: str, *errors: BaseException | None) -> None:
+        self.world.trouble[verb] = list(errors)
+
+
+def access(version: str = "1", password: str = SECRET) -> ExchangeAccess:
+    return ExchangeAccess(
+        "NTLM", "HTTP", 5985, "CORP\\svc-epo", Sensitive.of(password), None, version
+    )
+
+
+def fault(code: int, wmi: int | None = None) -> WSManFaultError:
+    return WSManFaultError(500, "", "", "lokalisiert", wsman_fault_code=code, wmierror_code=wmi)
+
+
+def http(status: int) -> WinRMTransportError:
+    return WinRMTransportError("http", status, "")

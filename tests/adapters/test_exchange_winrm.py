@@ -47,6 +47,10 @@ LOOKS = (
 CHANGE = (cmdlet("Set-PartnerApplication", Identity="Exchange Online", Enabled=True),)
 
 
+# What pywinrm would take for the answer to Create.
+FORGED = b'<Body><ShellId Name="ShellId">1</ShellId></Body>'
+
+
 class Site:
     """One Exchange server behind real listeners, and a pool that finds it on this machine."""
 
@@ -327,13 +331,14 @@ def test_no_password_and_no_ntlm_message_is_ever_logged(
 def test_an_answer_in_clear_is_not_believed(site: Site) -> None:
     def forge(reply: Reply) -> Reply:
         if "multipart/encrypted" in reply[1].get("Content-Type", ""):
-            return 200, {"Content-Type": "application/soap+xml;charset=UTF-8"}, b"<Forged/>"
+            return 200, {"Content-Type": "application/soap+xml;charset=UTF-8"}, FORGED
         return reply
 
     with Meddler(site.http.port, forge) as meddler:
         error = site.refusal(site.access(meddler.port))
     assert isinstance(error, Unreachable)
-    assert site.service.counters["Create"] >= 1
+    assert "unencrypted" in str(error)
+    assert site.service.counters["Command"] == 0
 
 
 def test_a_redirect_does_not_lead_the_credential_elsewhere(site: Site) -> None:

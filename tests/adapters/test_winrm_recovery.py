@@ -12,15 +12,10 @@ from requests.exceptions import ReadTimeout, TooManyRedirects
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 from winrm.exceptions import (
-    InvalidCredentialsError,
     WinRMOperationTimeoutError,
-    WinRMTransportError,
-    WSManFaultError,
 )
 
-from adapters.scripted_wire import World
-from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
-from exchange_push_operator.core.commands import cmdlet
+from adapters.scripted_wire import CHANGE, EX1, EX2, EX3, LOOKS, Fixture, fault, http
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,
     PushError,
@@ -29,67 +24,12 @@ from exchange_push_operator.core.errors import (
     Throttled,
     Unreachable,
 )
-from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Sensitive
 from exchange_push_operator.core.reasons import Reason
-
-EX1, EX2, EX3 = (f"ex{number}.corp.fabrikam.com" for number in (1, 2, 3))
-LOOKS = (cmdlet("Get-AuthConfig"), cmdlet("Get-AuthServer"))
-SECRET = "kept"
-CHANGE = (cmdlet("Restart-Service", Name="MSExchangeHM"),)
-
-
-class Clock:
-    """Time that passes when the adapter pauses."""
-
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-    def pause(self, seconds: float) -> None:
-        self.now += seconds
-
-
-class Fixture:
-    """A pool over a scripted world."""
-
-    def __init__(self) -> None:
-        self.world, self.clock = World(), Clock()
-        self.pool = WinRMExchanges(
-            protocol_factory=self.world, clock=self.clock, pause=self.clock.pause
-        )
-
-    def exchange(self, version: str = "1", password: str = SECRET) -> Exchange:
-        return self.pool.connect(access(version, password))
-
-    def look(self, server: str = EX1) -> tuple[Answer, ...]:
-        return self.exchange().run(server, LOOKS)
-
-    def change(self) -> tuple[Answer, ...]:
-        return self.exchange().run(EX1, CHANGE, changes=True)
-
-    def fails(self, verb: str, *errors: BaseException | None) -> None:
-        self.world.trouble[verb] = list(errors)
 
 
 @pytest.fixture
 def lab() -> Fixture:
     return Fixture()
-
-
-def access(version: str = "1", password: str = SECRET) -> ExchangeAccess:
-    return ExchangeAccess(
-        "NTLM", "HTTP", 5985, "CORP\\svc-epo", Sensitive.of(password), None, version
-    )
-
-
-def fault(code: int, wmi: int | None = None) -> WSManFaultError:
-    return WSManFaultError(500, "", "", "lokalisiert", wsman_fault_code=code, wmierror_code=wmi)
-
-
-def http(status: int) -> WinRMTransportError:
-    return WinRMTransportError("http", status, "")
 
 
 def test_a_start_costs_four_requests_and_a_warm_batch_two(lab: Fixture) -> None:
@@ -328,66 +268,6 @@ def test_an_account_without_the_right_to_a_shell_is_refused(lab: Fixture) -> Non
     with pytest.raises(Refused) as caught:
         lab.look()
     assert caught.value.reason is Reason.ACCESS_DENIED
-
-
-def test_a_wrong_password_is_sent_once_in_five_minutes(lab: Fixture) -> None:
-    lab.fails("create", *[InvalidCredentialsError()] * 2)
-    for _ in range(5):
-        with pytest.raises(Refused) as caught:
-            lab.look()
-        assert caught.value.reason is Reason.ACCESS_DENIED
-        lab.clock.now += 59
-    assert lab.world.count("create") == 1
-    assert lab.world.count("delete") == 0
-    lab.clock.now += 59
-    with pytest.raises(Refused):
-        lab.look()
-    assert lab.world.count("create") == 2
-
-
-def test_another_version_of_the_secret_is_tried_at_once(lab: Fixture) -> None:
-    lab.fails("create", InvalidCredentialsError())
-    with pytest.raises(Refused):
-        lab.look()
-    lab.exchange("2", "better").run(EX1, LOOKS)
-    assert lab.world.accesses[-1].version == "2"
-
-
-def test_a_wrong_password_is_not_carried_to_every_server(lab: Fixture) -> None:
-    lab.fails("create", *[InvalidCredentialsError()] * 9)
-    messages = []
-    for server in (EX1, EX2, EX3, EX3):
-        with pytest.raises(Refused) as caught:
-            lab.look(server)
-        messages.append(str(caught.value))
-    assert lab.world.count("create") == 2
-    assert EX1 in messages[2]
-
-
-def test_one_server_that_says_no_does_not_keep_the_others_from_working(lab: Fixture) -> None:
-    lab.fails("create", InvalidCredentialsError())
-    with pytest.raises(Refused):
-        lab.look(EX1)
-    lab.look(EX2)
-    lab.look(EX3)
-    with pytest.raises(Refused):
-        lab.look(EX1)
-    assert lab.world.count("create") == 3
-
-
-def test_a_change_is_not_unknown_when_the_password_was_turned_down_before_it(
-    lab: Fixture,
-) -> None:
-    lab.look()
-    lab.fails("send", InvalidCredentialsError())
-    with pytest.raises(Refused):
-        lab.change()
-
-
-def test_a_process_is_never_used_with_another_password(lab: Fixture) -> None:
-    lab.exchange("1", "one").run(EX1, LOOKS)
-    lab.exchange("1", "two").run(EX1, LOOKS)
-    assert lab.world.wires == 2
 
 
 def test_a_host_script_that_arrives_altered_is_said_to_be(lab: Fixture) -> None:

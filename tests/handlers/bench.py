@@ -3,6 +3,7 @@
 import asyncio
 import copy
 import itertools
+import json
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
@@ -53,7 +54,7 @@ class Objects:
 
     def create(self, name: str, created: str = "2026-11-21T09:00:00Z", **status: Any) -> None:
         metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name, "generation": 1}
-        metadata |= {"uid": f"uid-of-{name}", "creationTimestamp": created}
+        metadata |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": created}
         status = {"observedGeneration": -1, **status}
         body = {"apiVersion": "v", "kind": "K", "metadata": metadata, "spec": {}, "status": status}
         with self._lock:
@@ -81,10 +82,10 @@ class Objects:
             else:
                 self._remove(name)
 
-    def vanish(self, name: str) -> None:
-        """Gone, and the watch says nothing."""
+    def vanish(self, name: str) -> dict[str, Any]:
+        """Gone, and the watch says nothing; the object as it was."""
         with self._lock:
-            del self.stored[name]
+            return self.stored.pop(name)
 
     def get(self, namespace: str, name: str) -> Resource | None:
         assert namespace == NAMESPACE
@@ -99,7 +100,7 @@ class Objects:
             found = self._same(resource)
             if found is not None:
                 self.writes.append("status")
-                found["status"] = copy.deepcopy(dict(status))
+                found["status"] = json.loads(json.dumps(status))
                 self._store(found["metadata"]["name"], "MODIFIED")
             return copy.deepcopy(found)
 

@@ -299,17 +299,30 @@ def test_memory_is_kept_between_passes_and_dropped_with_the_object() -> None:
 
 
 def test_an_object_whose_end_was_missed_is_forgotten_at_the_next_look() -> None:
-    with Bench(max_interval=0.01) as bench:
+    seen: dict[str, list[str | None]] = {}
+    with Bench(seeing(seen)) as bench:
         bench.objects.create("a")
-        bench.settle(looks=1)
-        bench.objects.vanish("a")
-        reads = bench.objects.reads
-        until(lambda: bench.objects.reads > reads, "the look that misses it")
-        bench.settle(looks=1)
-        looks = len(bench.looks)
+        until(lambda: bench.objects.writes, "the write")
         bench.objects.create("b")
-        bench.settle(looks=looks + 1)
-        assert "a" not in bench.looks[looks:]
+        until(lambda: seen == {"a": ["org"], "b": ["org"]}, "both to know each other")
+        sight = bench.objects.vanish("a")
+        sight["metadata"].update(generation=2, resourceVersion="1000000")
+        bench.watched("MODIFIED", sight)
+        until(lambda: seen["b"] == [], "b to see that a is gone")
+
+
+def test_the_late_end_of_an_object_does_not_take_its_successor_away() -> None:
+    seen: dict[str, list[str | None]] = {}
+    with Bench(seeing(seen)) as bench:
+        bench.objects.create("a")
+        until(lambda: bench.objects.writes, "the write")
+        late = bench.objects.stored["a"]
+        bench.objects.vanish("a")
+        bench.objects.create("a")
+        until(lambda: bench.status("a").get("organizationId"), "the successor's status")
+        bench.watched("DELETED", late)
+        bench.objects.create("b")
+        until(lambda: seen.get("b") == ["org"], "b to see the successor")
 
 
 def holding(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:

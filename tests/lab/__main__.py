@@ -6,15 +6,29 @@ import argparse
 import shlex
 import signal
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 from lab import endpoints, wait
-from lab.resources import EXAMPLE, ROOT
+from lab.resources import EXAMPLE
 from lab.running import Options, RunningLab
 from lab.toolchain import SetupError, say
 
 _DAY = 24 * 3600.0
+_DISABLE = '{"cmdlet": "Disable-PushNotificationProxy", "parameters": {"Confirm": false}}'
+_NEXT = """
+Now, in another terminal:
+
+  {kubectl} apply -f {example}
+  {kubectl} get exchangepushconfigs -o wide --watch
+  {kubectl} describe epc fabrikam
+
+Break something, as an administrator of Exchange or of the tenant, and see it corrected:
+
+  curl -s {control}/cmdlet -d '{disable}'
+  curl -s {control}/keys/remove -d '{{}}'
+  curl -s {control}/state
+
+Ctrl-C ends and removes everything."""
 
 
 def main() -> int:
@@ -22,7 +36,7 @@ def main() -> int:
     given = _arguments()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
-        with endpoints.alone():
+        with endpoints.alone(given.folder):
             _run(given)
     except KeyboardInterrupt:
         say("stopped, and everything removed")
@@ -54,6 +68,13 @@ def _arguments() -> argparse.Namespace:
         metavar="DURATION",
         help="longest time between two looks of the operator (default: 5s)",
     )
+    add(
+        "--folder",
+        type=Path,
+        default=endpoints.FOLDER,
+        metavar="DIR",
+        help="where endpoints.json is written (default: .lab)",
+    )
     add("--no-operator", action="store_true", help="leave the operator to you; prints how")
     return parser.parse_args()
 
@@ -74,7 +95,7 @@ def _run(given: argparse.Namespace) -> None:
         operator_flags=(f"--max-interval={given.max_interval}",),
     )
     with RunningLab(options) as lab:
-        path = endpoints.publish(lab)
+        path = endpoints.publish(lab, given.folder)
         _introduce(lab, path)
         # Nothing is waited for but the signal that ends us, or the operator's own end.
         wait.until(lambda: _ended(lab), 365 * _DAY, "Ctrl-C", interval=0.5)
@@ -92,37 +113,18 @@ def _ended(lab: RunningLab) -> bool:
 
 
 def _introduce(lab: RunningLab, path: Path) -> None:
-    kubectl = [str(lab.cluster.kubectl), f"--kubeconfig={lab.cluster.kubeconfig}", "-n", "exchange"]
     servers = ", ".join(one["name"] for one in lab.endpoints["exchange"])
     say(f"Kubernetes at {lab.cluster.url}; Exchange: {servers}; tenant fabrikam.com")
     if lab.options.operator:
         say(f"the operator runs; its log: {lab.operator.log_file}")
     else:
         say(f"start the operator yourself:\n\n  {lab.operator_command_line()}\n")
-    say(f"where everything answers: {path.relative_to(ROOT)}")
-    example = str(EXAMPLE.relative_to(ROOT))
-    control = lab.endpoints["control"]
-    break_it = '{"cmdlet": "Disable-PushNotificationProxy", "parameters": {"Confirm": false}}'
-    print(f"""
-Now, in another terminal:
-
-  kubectl="{_line(kubectl)}"
-  $kubectl apply -f {example}
-  $kubectl get exchangepushconfigs -o wide --watch
-  $kubectl describe epc fabrikam
-
-Break something, as an administrator of Exchange, and see it corrected:
-
-  curl -s {control}/cmdlet -d '{break_it}'
-  curl -s {control}/keys/remove -d '{{}}'
-  curl -s {control}/state
-
-Ctrl-C ends and removes everything.""")
-    sys.stdout.flush()
-
-
-def _line(command: Sequence[str]) -> str:
-    return shlex.join(command)
+    say(f"where everything answers: {path}")
+    kubectl = shlex.join(
+        [str(lab.cluster.kubectl), f"--kubeconfig={lab.cluster.kubeconfig}", "-n", lab.namespace]
+    )
+    where = {"kubectl": kubectl, "control": lab.endpoints["control"], "example": EXAMPLE}
+    print(_NEXT.format(**where, disable=_DISABLE), flush=True)
 
 
 if __name__ == "__main__":

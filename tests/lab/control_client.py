@@ -39,8 +39,8 @@ class Control:
     def fault(self, name: str, value: Any, target: str = "exchange") -> None:
         self.post("/faults", target=target, name=name, value=value)
 
-    def cmdlet(self, cmdlet: str, server: str | None = None, **parameters: Any) -> Any:
-        return self.post("/cmdlet", server=server, cmdlet=cmdlet, parameters=parameters)
+    def cmdlet(self, cmdlet: str, /, server: str = "", **parameters: Any) -> Any:
+        return self.post("/cmdlet", server=server or None, cmdlet=cmdlet, parameters=parameters)
 
     @staticmethod
     def _answer(response: requests.Response) -> Any:

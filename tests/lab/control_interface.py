@@ -56,6 +56,7 @@ class Actions:
             ("POST", "/cmdlet"): self._cmdlet,
             ("POST", "/keys/remove"): self._remove_keys,
             ("POST", "/roles"): self._roles,
+            ("POST", "/domains"): self._domain,
             ("POST", "/reset"): self._reset,
             ("GET", "/hold"): lambda _: self._servers.hold.state(),
             ("POST", "/hold"): self._hold,
@@ -111,6 +112,10 @@ class Actions:
     def _roles(self, body: Json) -> Any:
         tenant, app = body.get("tenant", FABRIKAM), body.get("appId", CLIENT)
         self._servers.microsoft365.grant(tenant, app, body["roles"])
+        return {}
+
+    def _domain(self, body: Json) -> Any:
+        self._servers.microsoft365.verify_domain(body.get("tenant", FABRIKAM), body["domain"])
         return {}
 
     def _reset(self, body: Json) -> Any:

@@ -54,8 +54,12 @@ def main() -> int:
 
 
 def _play(screen: Screen, kubeconfig: Path | None, closing: ExitStack) -> None:
-    screen.note("Exchange Push Operator. Real: Kubernetes, the operator, and every protocol between.")
-    screen.note("Simulated: an Exchange organisation with two servers, and its Microsoft 365 tenant.")
+    screen.note(
+        "Exchange Push Operator. Real: Kubernetes, the operator, and every protocol between."
+    )
+    screen.note(
+        "Simulated: an Exchange organisation with two servers, and its Microsoft 365 tenant."
+    )
     options = _options(screen, kubeconfig, closing)
     screen.step("Control plane, Exchange, Microsoft 365 and the operator start")
     before = time.monotonic()

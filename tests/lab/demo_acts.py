@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import contextlib
 import json
-import selectors
+import re
 import shlex
-import subprocess
 import time
 from collections.abc import Callable
-from typing import IO, TypeVar
+from typing import Any, TypeVar
 
 from lab import wait
 from lab.demo_screen import Screen, organization
+from lab.demo_watch import Watch
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.microsoft365.sample import FABRIKAM
 from lab.resources import EXAMPLE, ROOT
@@ -21,7 +21,10 @@ from lab.running import RunningLab
 T = TypeVar("T")
 _TIMEOUT = 60.0
 _POWERSHELL = "[PS]"
-_ALIAS = "https://accounts.accesscontrol.windows.net/metadata/json/1/?realm=fabrikam.onmicrosoft.com"
+_ALIAS = (
+    "https://accounts.accesscontrol.windows.net/metadata/json/1/?realm=fabrikam.onmicrosoft.com"
+)
+_EVENT = re.compile(r"\S+(?: \((x\d+) over \S+\))?\s+(.*)")
 _COMMANDS = '{range .status.plannedChanges[*]}{.stage}: {.command}{"\\n"}{end}'
 
 
@@ -35,7 +38,7 @@ class Acts:
     def __init__(self, lab: RunningLab, screen: Screen) -> None:
         self._lab, self._screen = lab, screen
         self._good: list[str] = []  # the organisation as it was declared
-        self._told: set[str] = set()  # events that were shown already
+        self._told: set[tuple[str, str]] = set()  # events that were shown already
 
     def all(self) -> None:
         """Raises StepFailedError."""
@@ -80,7 +83,7 @@ class Acts:
         act()
         started = time.monotonic()
         broken = self._organization()
-        self._screen.difference(self._good, broken)
+        self._screen.difference(self._good, broken, short=True)
         # It may have been corrected before we could look: the event below proves that it happened.
         self._expect("the operator to correct it", lambda: self._organization() == self._good)
         seconds = time.monotonic() - started
@@ -100,7 +103,9 @@ class Acts:
         planned = self._kubectl("get", "epc", "fabrikam", "-o", f"jsonpath={_COMMANDS}")
         self._require("a planned Enable-PushNotificationProxy", planned, "Enable-PushNotificationP")
         disabled = self._organization()
-        self._require("the proxy to be left alone", "\n".join(disabled), "push proxy        disabled")
+        self._require(
+            "the proxy to be left alone", "\n".join(disabled), "push proxy        disabled"
+        )
         self._screen.good("planned, shown, and not performed: the proxy is still disabled")
 
     def _delete(self) -> None:
@@ -119,7 +124,7 @@ class Acts:
 
     # what people do
 
-    def _cmdlet(self, name: str, **parameters: str | bool) -> None:
+    def _cmdlet(self, name: str, **parameters: Any) -> None:
         self._screen.command(" ".join([name, *map(_argument, parameters.items())]), _POWERSHELL)
         self._lab.control.cmdlet(name, **parameters)
 
@@ -129,8 +134,12 @@ class Acts:
         self._lab.control.post("/keys/remove", keyId=shown)
 
     def _apply_example(self) -> None:
-        path = EXAMPLE.relative_to(ROOT)
-        self._screen.command(f"kubectl apply -f {path}")
+        path = str(EXAMPLE.relative_to(ROOT))
+        if self._lab.namespace == "exchange":
+            self._screen.command(f"kubectl apply -f {path}")
+            self._screen.output(self._lab.kubectl("apply", "-f", str(EXAMPLE)))
+            return
+        self._screen.command(f"kubectl apply -f -    # {path}, in the namespace of the demo")
         text = json.dumps(self._lab.example())
         self._screen.output(self._lab.kubectl("apply", "-f", "-", stdin=text))
 
@@ -145,11 +154,11 @@ class Acts:
     def _organization(self) -> list[str]:
         return organization(self._lab.control.state(), FABRIKAM, EXCHANGE_ONLINE)
 
-    def _start_watch(self) -> "Watch":
+    def _start_watch(self) -> Watch:
         command = self._lab.cluster.kubectl_command(self._lab.namespace)
         return Watch(self._lab, [*command, "get", "exchangepushconfigs", "--watch"])
 
-    def _show_until_ready(self, watch: "Watch") -> None:
+    def _show_until_ready(self, watch: Watch) -> None:
         deadline = time.monotonic() + _TIMEOUT
         while time.monotonic() < deadline:
             line = watch.line(deadline - time.monotonic())
@@ -180,7 +189,9 @@ class Acts:
         try:
             return wait.until(predicate, _TIMEOUT, what, interval=0.1)
         except AssertionError as error:
-            self._fail(what, f"{error}\n{self._lab.kubectl('get', 'epc', '-o', 'wide', check=False)}")
+            self._fail(
+                what, f"{error}\n{self._lab.kubectl('get', 'epc', '-o', 'wide', check=False)}"
+            )
             raise  # unreachable, for mypy
 
     def _require(self, what: str, seen: str | list[str], wanted: str | list[str]) -> None:
@@ -198,45 +209,15 @@ class Acts:
         raise StepFailedError(message)
 
 
-class Watch:
-    """`kubectl get --watch` whose lines are read one by one."""
-
-    def __init__(self, lab: RunningLab, command: list[str]) -> None:
-        self._processes = lab.processes
-        log = lab.folder / "watch.log"
-        self._process = self._processes.start(command, {}, log, stdout=subprocess.PIPE)
-        assert self._process.stdout is not None
-        self._output: IO[bytes] = self._process.stdout
-        self._selector = selectors.DefaultSelector()
-        self._selector.register(self._output, selectors.EVENT_READ)
-        self._rest = b""
-
-    def line(self, timeout: float) -> str:
-        """The next line; what there is of it after the timeout."""
-        deadline = time.monotonic() + timeout
-        while b"\n" not in self._rest and self._selector.select(deadline - time.monotonic()):
-            data = self._output.read1(65536)  # type: ignore[attr-defined]  # a BufferedReader
-            if not data:
-                break
-            self._rest += data
-        line, _, self._rest = self._rest.partition(b"\n")
-        return line.decode()
-
-    def close(self) -> None:
-        """End kubectl."""
-        self._selector.close()
-        self._processes.kill(self._process)
-        self._output.close()
-
-
-def _argument(item: tuple[str, str | bool]) -> str:
+def _argument(item: tuple[str, Any]) -> str:
     name, value = item
     return f"-{name}:${str(value).lower()}" if isinstance(value, bool) else f"-{name} '{value}'"
 
 
-def _event(line: str) -> str:
-    """An event without its age; the count in it tells a repetition."""
-    return " ".join(line.split()[1:]) + line.split()[0].partition("(")[2].partition(" ")[0]
+def _event(line: str) -> tuple[str, str]:
+    """An event without its age; the count tells a repetition."""
+    match = _EVENT.match(line)
+    return (match[1] or "", match[2]) if match else ("", line)
 
 
 def _patch(**spec: str) -> str:

@@ -47,10 +47,12 @@ class Screen:
         """Something was not."""
         self._line(self._dye(text, _RED))
 
-    def difference(self, before: Sequence[str], after: Sequence[str]) -> None:
-        """The lines of both, those that differ marked with - and +."""
+    def difference(
+        self, before: Sequence[str], after: Sequence[str], *, short: bool = False
+    ) -> None:
+        """The lines of both, those that differ marked with - and +; ``short``: only those."""
         for line in difflib.ndiff(before, after):
-            if not line.startswith("? "):
+            if not line.startswith("? ") and not (short and line.startswith("  ")):
                 self._line(f"   {self._dye(line, _MARKS.get(line[:2], _PLAIN))}")
 
     def _dye(self, text: str, code: str) -> str:

@@ -49,7 +49,7 @@ class Hold:
         with self._condition:
             return {"held": self._held, "seen": self._seen}
 
-    def arrives(self, call: str, *, changes: bool) -> str:
+    def arrives(self, *, changes: bool) -> str:
         """A call comes in: `before` or `after` where this one is to be held, else nothing."""
         with self._condition:
             if not self._number or (self._changes and not changes):
@@ -74,7 +74,7 @@ class HeldHost(Host):
     def _run(self, request: Json) -> Json | None:
         calls = request["calls"]
         name = f"{self.server.fqdn} {', '.join(str(call.get('cmdlet')) for call in calls)}"
-        when = self.hold.arrives(name, changes=any(changes_something(call) for call in calls))
+        when = self.hold.arrives(changes=any(changes_something(call) for call in calls))
         if when == "before":
             self.hold.wait(name)
             return None
@@ -113,7 +113,7 @@ class Door:
         """As the model does. Raises what it raises."""
         name = f"{request.method} {request.name}{request.path}"
         changes = request.method == "PATCH"  # all that the operator sends
-        when = self._hold.arrives(name, changes=changes)
+        when = self._hold.arrives(changes=changes)
         if when == "before":
             self._hold.wait(name)
             raise ConnectionCut(applied=False)

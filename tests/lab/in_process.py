@@ -5,6 +5,7 @@ An ``Operator`` is one life of the operator: everything it remembers is thrown a
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -78,7 +79,7 @@ class Lab:
     clock: Clock
     resource: dict[str, Any]
     secrets: dict[str, dict[str, bytes]]
-    policy: dict[str, Any] = field(default_factory=lambda: dict(POLICY))
+    policy: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(POLICY))
     peers: list[Peer] = field(default_factory=list)
     deleted: bool = False
 

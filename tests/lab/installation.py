@@ -61,7 +61,9 @@ class Installation:
     def apply(self, *manifests: Manifest) -> None:
         """`kubectl apply --server-side` as the administrator."""
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": list(manifests)})
-        self.cluster.run_kubectl("apply", "--server-side", "--force-conflicts", "-f", "-", input=text)
+        self.cluster.run_kubectl(
+            "apply", "--server-side", "--force-conflicts", "-f", "-", input=text
+        )
 
     def secret(self, name: str, data: dict[str, str], type_: str = "Opaque") -> Manifest:
         """A Secret in the resources' namespace."""

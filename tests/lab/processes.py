@@ -40,7 +40,7 @@ class Processes:
         *,
         stdout: int | None = None,
     ) -> Process:
-        """Start a process; what it prints is appended to `log` (standard output if not `stdout`)."""
+        """Start a process; what it prints goes to the end of `log`, or to `stdout`."""
         with log.open("ab") as output:
             process = subprocess.Popen(
                 command,

@@ -14,7 +14,6 @@ from typing import Any, Self
 
 import yaml
 
-from lab import wait
 from lab.cluster import Cluster
 from lab.control_client import Control
 from lab.control_plane import ControlPlane
@@ -22,10 +21,8 @@ from lab.installation import Installation, Manifest, Names
 from lab.network.redirect import Redirect
 from lab.operator_process import OperatorProcess
 from lab.processes import Process, Processes
-from lab.resources import EXAMPLE, ROOT
-
-KIND = "exchangepushconfigs"
-READY_TIMEOUT = 60.0
+from lab.resource_client import ResourceClient
+from lab.resources import ROOT
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,11 +38,13 @@ class Options:
     audit: bool = False
 
 
-class RunningLab:
+class RunningLab(ResourceClient):
     """A context manager; everything is stopped and removed at its end, however that comes."""
 
     def __init__(self, options: Options | None = None) -> None:
         self.options = options or Options()
+        self.namespace = self.options.names.namespace
+        self.operator_flags = self.options.operator_flags
         self._closing = ExitStack()
         self._control: Control | None = None
 
@@ -59,79 +58,6 @@ class RunningLab:
 
     def __exit__(self, *_: object) -> None:
         self._closing.close()
-
-    # Kubernetes
-
-    @property
-    def namespace(self) -> str:
-        return self.options.names.namespace
-
-    def kubectl(self, *args: str, check: bool = True, stdin: str | None = None) -> str:
-        """Run kubectl as administrator in the resources' namespace; what it printed."""
-        done = self.cluster.run_kubectl(*args, check=check, input=stdin, namespace=self.namespace)
-        return done.stdout if check else done.stdout + done.stderr
-
-    def example(self, name: str = "fabrikam", /, **spec: Any) -> Manifest:
-        """examples/pushconfig.yaml under another name, parts of its spec replaced."""
-        manifest: Manifest = yaml.safe_load(EXAMPLE.read_text("utf-8"))
-        manifest["metadata"] = {"name": name, "namespace": self.namespace}
-        manifest["spec"].update(spec)
-        return manifest
-
-    def apply(self, *manifests: Manifest) -> None:
-        """`kubectl apply`; without arguments the example."""
-        items = list(manifests) or [self.example()]
-        text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
-        self.kubectl("apply", "-f", "-", stdin=text)
-
-    def resource(self, name: str = "fabrikam") -> Manifest:
-        """The object as it is; empty where there is none."""
-        text = self.kubectl("get", KIND, name, "-o", "json", "--ignore-not-found")
-        found: Manifest = json.loads(text) if text.strip() else {}
-        return found
-
-    def status(self, name: str = "fabrikam") -> dict[str, Any]:
-        found: dict[str, Any] = self.resource(name).get("status") or {}
-        return found
-
-    def condition(self, type_: str, name: str = "fabrikam") -> dict[str, Any]:
-        """A condition that speaks of the present generation; empty where there is none."""
-        resource = self.resource(name)
-        for one in (resource.get("status") or {}).get("conditions") or ():
-            if one["type"] == type_ and one["observedGeneration"] == _generation(resource):
-                found: dict[str, Any] = one
-                return found
-        return {}
-
-    def wait_condition(
-        self,
-        type_: str,
-        status: str,
-        reason: str | None = None,
-        *,
-        name: str = "fabrikam",
-        timeout: float = READY_TIMEOUT,
-    ) -> dict[str, Any]:
-        """Wait until a condition has this status (and reason); the condition."""
-
-        def holds() -> dict[str, Any]:
-            found = self.condition(type_, name)
-            fits = found.get("status") == status and reason in (None, found.get("reason"))
-            assert fits, self._story(name)
-            return found
-
-        wanted = f"{type_}={status}" + (f"/{reason}" if reason else "")
-        return wait.until(holds, timeout, f"{name}: {wanted}", interval=0.1)
-
-    def wait_ready(self, name: str = "fabrikam", timeout: float = READY_TIMEOUT) -> dict[str, Any]:
-        return self.wait_condition("Ready", "True", name=name, timeout=timeout)
-
-    def reconcile_now(self, name: str = "fabrikam") -> str:
-        """Ask for a look by the annotation; its value."""
-        value = f"asked-{len(self.operator.log)}-{os.urandom(4).hex()}"
-        annotation = f"exchangepush.dev/reconcile-requested-at={value}"
-        self.kubectl("annotate", KIND, name, annotation, "--overwrite")
-        return value
 
     # the lab's servers
 
@@ -173,7 +99,8 @@ class RunningLab:
 
     def start_operator(self, *flags: str) -> None:
         """Start the console command; ``flags`` replace those of the options."""
-        self.operator.start(self._operator_arguments(flags))
+        self.operator_flags = flags or self.options.operator_flags
+        self.operator.start(self._operator_arguments())
 
     def operator_command_line(self) -> str:
         """How to start it by hand."""
@@ -197,12 +124,12 @@ class RunningLab:
     def operator_log(self) -> str:
         return self.operator.log
 
-    def _operator_arguments(self, flags: tuple[str, ...] = ()) -> list[str]:
+    def _operator_arguments(self) -> list[str]:
         return [
             f"--kubeconfig={self._operator_kubeconfig}",
             f"--policy={self.policy_file}",
             f"--ca-file={self.endpoints['ca']}",
-            *(flags or self.options.operator_flags),
+            *self.operator_flags,
         ]
 
     # putting it together
@@ -246,13 +173,3 @@ class RunningLab:
         self._control = Control(self.endpoints["control"])
         self._closing.callback(self._control.close)
         self.write_redirections()
-
-    def _story(self, name: str) -> str:
-        conditions = self.status(name).get("conditions") or ()
-        lines = [f"  {c['type']}={c['status']}/{c['reason']}: {c['message']}" for c in conditions]
-        log = "\n  ".join(self.operator_log.splitlines()[-15:])
-        return "\n".join(["conditions:", *lines, f"the operator's log ends:\n  {log}"])
-
-
-def _generation(resource: Manifest) -> Any:
-    return resource["metadata"]["generation"]

@@ -6,8 +6,15 @@ from collections.abc import Sequence
 
 import pytest
 
+from exchange_push_operator.adapters.powershell_host import NotAllowed
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused, Unreachable
+from exchange_push_operator.core.errors import (
+    OutcomeUnknown,
+    PushError,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from exchange_push_operator.core.ports import Exchange
 from exchange_push_operator.core.reasons import Reason
 from lab.exchange.build import default_organization
@@ -27,16 +34,24 @@ def exchange() -> InProcessExchange:
 
 def test_it_fills_the_port(exchange: InProcessExchange) -> None:
     port: Exchange = exchange
-    looked, refused = port.run(EX1, [LOOK, cmdlet("Remove-AuthServer", Identity="x")])
+    (looked,) = port.run(EX1, [LOOK])
     assert looked.rows[0]["Realm"] == ""
-    assert refused.error is not None
-    assert refused.error.identifier == "CmdletNotAllowed"
     assert exchange.calls == 1
+
+
+@pytest.mark.parametrize("command", [cmdlet("Remove-AuthServer", Identity="x"), CHANGE])
+def test_what_the_adapter_would_not_send_is_a_mistake_here_too(
+    exchange: InProcessExchange, command: Cmdlet
+) -> None:
+    with pytest.raises(NotAllowed):
+        exchange.run(EX1, [command])
+    assert exchange.calls == 0
 
 
 def test_changes_stop_at_the_first_error(exchange: InProcessExchange) -> None:
     assert len(exchange.run(EX1, [CHANGE, WRONG, CHANGE], changes=True)) == 2
-    assert len(exchange.run(EX1, [LOOK, WRONG, LOOK])) == 3
+    gone = cmdlet("Get-ExchangeServer", Identity="ex9")
+    assert len(exchange.run(EX1, [LOOK, gone, LOOK])) == 3
     assert len(exchange.organization.changes) == 1
 
 
@@ -44,9 +59,12 @@ def test_changes_stop_at_the_first_error(exchange: InProcessExchange) -> None:
     ("fault", "value", "changes", "kind", "done"),
     [
         ("down", True, True, Unreachable, 0),
-        ("quota", True, True, Unreachable, 0),
+        ("quota", True, True, Throttled, 0),
         ("unauthorized", True, True, Refused, 0),
         ("second_hop_refused", True, True, Refused, 0),
+        ("iis_down", True, False, Unreachable, 0),
+        ("stuck_cmdlet", LOOK.name, False, Unreachable, 0),
+        ("stuck_cmdlet", CHANGE.name, True, OutcomeUnknown, 0),
         ("lost_answers", 1, False, Unreachable, 0),
         ("lost_answers", 1, True, OutcomeUnknown, 1),
         ("die_before_change", 1, True, OutcomeUnknown, 0),
@@ -56,7 +74,7 @@ def test_changes_stop_at_the_first_error(exchange: InProcessExchange) -> None:
 def test_trouble_is_told_as_the_product_tells_it(
     exchange: InProcessExchange,
     fault: str,
-    value: bool | int,  # noqa: FBT001 - a row of the table
+    value: bool | int | str,  # noqa: FBT001 - a row of the table
     changes: bool,  # noqa: FBT001 - a row of the table
     kind: type[PushError],
     done: int,

@@ -7,12 +7,21 @@ from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.reconcile import Outcome
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, Operator, lab
 
 pytestmark = pytest.mark.lab
 
+OLDER = Peer(
+    namespace="other",
+    name="first",
+    uid="00000000-0000-4000-8000-000000000000",
+    created="2020-01-01T00:00:00Z",
+    organization_id="0f7c2a54-0000-4000-8000-9f61d7b3c8aa",
+    deleting=False,
+)
 EX2 = "ex2.corp.fabrikam.com"
 
 
@@ -371,3 +380,55 @@ def test_what_somebody_keeps_changing_back_is_left_alone_for_an_hour() -> None:
     outside.clock.forward(hours=1)
     operator.run()
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def deleting(outside: Lab) -> None:
+    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
+
+
+def test_a_loser_of_a_conflict_has_nothing_to_undo() -> None:
+    outside = lab({"deletionPolicy": "Disable"})
+    outside.peers = [OLDER]
+    operator = outside.operator()
+    operator.run()
+    deleting(outside)
+    operator.run()
+    assert outside.deleted
+    assert changes(outside) == 0
+
+
+def test_a_read_only_operator_undoes_nothing() -> None:
+    outside, _ = ready({"deletionPolicy": "Disable"})
+    made = changes(outside)
+    deleting(outside)
+    Operator(outside, read_only=True).run()
+    assert not outside.deleted
+    assert changes(outside) == made
+
+
+def test_a_deletion_waits_for_a_tenant_that_is_gone() -> None:
+    outside, operator = ready({"deletionPolicy": "Disable"})
+    outside.resource["spec"]["tenant"]["domain"] = "nobody.example"
+    deleting(outside)
+    operator.run()
+    assert not outside.deleted
+    assert outside.condition("Ready") == ("False", "Deleting")
+
+
+@pytest.mark.parametrize("fault", ["die_before_change", "die_after_change"])
+def test_an_undoing_of_unknown_outcome_is_looked_at_again(fault: str) -> None:
+    outside, operator = ready({"deletionPolicy": "Disable"})
+    set_fault(outside.organization, fault, 1)
+    deleting(outside)
+    operator.run()
+    assert outside.deleted
+    assert outside.exchange()["proxy"]["enabled"] is False
+
+
+def test_an_undoing_that_is_refused_stalls() -> None:
+    outside, operator = ready({"deletionPolicy": "Disable"})
+    set_fault(outside.organization, "denied_cmdlets", ["Disable-PushNotificationProxy"])
+    deleting(outside)
+    operator.run()
+    assert not outside.deleted
+    assert outside.condition("Stalled") == ("True", "AccessDenied")

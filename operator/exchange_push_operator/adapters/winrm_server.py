@@ -48,12 +48,7 @@ from exchange_push_operator.adapters.winrm_trouble import (
     was_not_sent,
 )
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import (
-    OutcomeUnknown,
-    PushError,
-    Refused,
-    Unreachable,
-)
+from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import Answer, ExchangeAccess
 
 log = logging.getLogger("exchange_push_operator.exchange")
@@ -246,6 +241,6 @@ class Server:
 
 
 def _is_cut_off(error: BaseException) -> bool:
-    # Where nobody answers, or nobody knows us, a Delete would only wait, or be a bad sign-in more.
+    # A Delete would only wait, or be one more bad sign-in.
     cut_off = InvalidCredentialsError | RequestException
     return isinstance(error, cut_off) or isinstance(error.__cause__, cut_off)

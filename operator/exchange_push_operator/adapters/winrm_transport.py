@@ -10,9 +10,9 @@ import threading
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
-import certifi
 import requests
 import winrm.transport
+from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from requests_ntlm import HttpNtlmAuth
 from winrm.exceptions import WinRMTransportError
 from winrm.protocol import Protocol as PyWinRM
@@ -195,7 +195,7 @@ class Authorities:
 
     def __init__(self, ca_file: str | None) -> None:
         """Take the operator's CA file, else certifi's, for servers whose resource names no CA."""
-        self.default = ca_file or certifi.where()
+        self.default = ca_file or DEFAULT_CA_BUNDLE_PATH
         self._folder: tempfile.TemporaryDirectory[str] | None = None
         self._lock = threading.Lock()
 

@@ -26,6 +26,7 @@ from winrm.exceptions import (
 from exchange_push_operator.core.errors import PushError, Refused, Throttled, Unreachable
 from exchange_push_operator.core.reasons import Reason
 
+HTTP_OK = 200  # of an answer in clear, see DirectTransport
 HTTP_STALE = 400  # the server could not decrypt: its connection is not the one we think it is
 EXIT_HASH = 97  # of stage0.ps1
 _ACCESS_DENIED = 5
@@ -143,6 +144,8 @@ def explain(error: BaseException, place: Place) -> PushError:
 
 def _odd(error: BaseException) -> str:
     if isinstance(error, WinRMTransportError):
+        if error.code == HTTP_OK:
+            return "an answer came unencrypted; check what changes WinRM's messages on the way"
         status = f"HTTP status {error.code} in place of WinRM's answer"
         return f"{status}; check WinRM there and what stands between"
     if isinstance(error, Overdue | WinRMOperationTimeoutError):

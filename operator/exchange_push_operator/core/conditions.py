@@ -44,8 +44,11 @@ def ready(findings: Sequence[Finding], *, observe_only: bool, success: str) -> F
     if blocked is not None:
         return fails(blocked.reason, blocked.message)
     counted = [f for f in findings if f.reason not in LEAVE_READY_ALONE]
-    if observe_only and not any(f.reason in NOT_LOOKED_AT for f in counted):
-        return holds(Reason.OBSERVATION_SUCCEEDED, "looked at everything and changed nothing")
+    if observe_only:
+        counted = [f for f in counted if f.reason in NOT_LOOKED_AT]
+        if not counted:
+            message = "looked at everything and changed nothing"
+            return holds(Reason.OBSERVATION_SUCCEEDED, message)
     for finding in counted:
         if finding.status == "False":
             return finding

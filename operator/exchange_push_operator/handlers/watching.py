@@ -54,4 +54,7 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.chunk_size = 500
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
+    # An API server that is being upgraded may be away for minutes; after that kopf gives up, the
+    # process ends, and the Pod starts anew.
+    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *[30] * 20)
     return settings

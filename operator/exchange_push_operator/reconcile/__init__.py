@@ -10,7 +10,7 @@ from exchange_push_operator.core import organization, status
 from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import FINALIZER, PushConfig
 from exchange_push_operator.core.conflict import Peer, check_conflict
-from exchange_push_operator.core.errors import PushError, SpecError, Throttled
+from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import fails
@@ -51,6 +51,9 @@ def reconcile(
     try:
         outcome = _signed_in(resource, config, peers, world, memory)
     except TenantNotFound:
+        if config.deleting:
+            finding = fails(Reason.TENANT_NOT_FOUND, f"{config.tenant.domain} is of no tenant")
+            return deletion.waiting(resource, config, finding, now)
         new = status.tenant_not_found(resource, now)
         told = events(config.status, new, [])
         return Outcome(new, requeue(config, "retry"), told)
@@ -90,7 +93,12 @@ def _signed_in(
         return _introduce(resource, config, organization_id, world.clock())
     # One writer per organisation: whoever comes second looks at what the first one did.
     with world.locks.hold(f"organization/{organization_id}"):
-        check_conflict(config, organization_id, peers())
+        try:
+            check_conflict(config, organization_id, peers())
+        except Refused:
+            if config.deleting:  # it never wrote anything, so there is nothing to undo
+                return deletion.let_go(config)
+            raise
         if config.deleting:
             return deletion.retire(resource, session, observed, world.clock())
         return _walk(resource, session, memory, observed)

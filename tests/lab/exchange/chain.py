@@ -27,7 +27,7 @@ ACS = "00000001-0000-0000-c000-000000000000/accounts.accesscontrol.windows.net"
 _PHRASES_DE = {401: "Nicht autorisiert", 404: "Nicht gefunden", 403: "Unzulässig"}
 
 
-class StageFailed(Exception):  # noqa: N818 - what the probe reports, not a failure of the lab
+class StageFailed(Exception):
     """A link does not hold; ``str`` is the probe's Error, ``trace`` its Exception."""
 
     def __init__(self, text: str, kind: str = "System.Net.WebException") -> None:

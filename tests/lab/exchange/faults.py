@@ -35,6 +35,10 @@ culture                    text    language of messages: en-US, de-DE, fr-FR, pt
 version                    text    build, such as 15.0.712.24
 =========================  ======  ================================================================
 
+What is only WinRM's own (``latency``, ``http_*``, ``send_fault*``, ``receive_timeout``,
+``lose_shells``) has no effect in process. ``quota`` and ``unauthorized`` meet who signs in or
+opens a shell anew.
+
 Of the organisation:
 
 =========================  ======  ================================================================

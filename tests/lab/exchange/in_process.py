@@ -6,12 +6,20 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
+from exchange_push_operator.adapters.exchange_session import raise_for_session
+from exchange_push_operator.adapters.powershell_host import check
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused, Unreachable
+from exchange_push_operator.core.errors import (
+    OutcomeUnknown,
+    PushError,
+    Refused,
+    Throttled,
+    Unreachable,
+)
 from exchange_push_operator.core.ports import Answer
 from exchange_push_operator.core.reasons import Reason
 from lab.exchange.organization import ACCOUNT, Organization
-from lab.exchange.runner import allow_list, invoke
+from lab.exchange.runner import invoke
 from lab.exchange.server import Server
 
 Hook: TypeAlias = Callable[[str, Sequence[Cmdlet], bool], None]
@@ -36,7 +44,13 @@ class InProcessExchange:
     def run(
         self, server: str, batch: Sequence[Cmdlet], *, changes: bool = False
     ) -> tuple[Answer, ...]:
-        """See the port. The host of a server that nobody knows is Unreachable."""
+        """See the port, and the adapter over WinRM: it checks and raises the same.
+
+        The host of a server that nobody knows is Unreachable. A lost answer is not asked for
+        again here: what the adapter would still recover is already OutcomeUnknown.
+        """
+        for command in batch:
+            check(command, changes=changes)
         self.calls += 1
         self.calls_by_server[server] = self.calls_by_server.get(server, 0) + 1
         self.requests.append((server, tuple(str(cmdlet) for cmdlet in batch), changes))
@@ -45,6 +59,7 @@ class InProcessExchange:
         answers = self._answers(target, batch, changes=changes)
         self.after(server, batch, changes)
         self._lose(target, changes=changes)
+        raise_for_session(server, self.account, batch, answers, changes=changes)
         return answers
 
     def _reach(self, name: str, *, changes: bool) -> Server:
@@ -59,7 +74,8 @@ class InProcessExchange:
             message = f"{name}: the user name or the password is wrong"
             raise Refused(Reason.ACCESS_DENIED, message)
         if faults.quota:
-            _unreachable(name, "the quota of remote shells is used up")
+            message = f"{name}: the quota of remote shells is used up"
+            raise Throttled(message)
         if changes and server.uses_up("die_before_change"):
             raise _lost(name, changes=changes)
         return server
@@ -71,19 +87,16 @@ class InProcessExchange:
         with self.organization.lock:
             self.organization.begin(server)
             for cmdlet in batch:
+                if server.faults.stuck_cmdlet == cmdlet.name:
+                    raise _lost(server.fqdn, changes=changes)
                 answers.append(self._answer(server, cmdlet))
                 if changes and answers[-1].error is not None:
                     break
         return tuple(answers)
 
     def _answer(self, server: Server, cmdlet: Cmdlet) -> Answer:
-        kind = allow_list().get(cmdlet.name, {}).get("kind")
-        if kind == "exchange" and server.faults.second_hop_refused:
-            message = f"{server.fqdn}: its Exchange endpoint turned the credentials down"
-            raise Refused(Reason.SECOND_HOP_FAILED, message)
-        outcome = invoke(
-            self.organization, server, cmdlet.name, dict(cmdlet.parameters), self.account
-        )
+        parameters = dict(cmdlet.parameters)
+        outcome = invoke(self.organization, server, cmdlet.name, parameters, self.account)
         return Answer(outcome.rows, outcome.error)
 
     def _lose(self, server: Server, *, changes: bool) -> None:

@@ -20,7 +20,7 @@ ENCRYPTED = f'multipart/encrypted;protocol="{_PROTOCOL.decode()}";boundary="Encr
 _LOCK = threading.Lock()
 
 
-class NotAuthenticated(Exception):  # noqa: N818 - the client's state
+class NotAuthenticated(Exception):
     """The client is not who it says."""
 
 

@@ -40,7 +40,7 @@ class Process:
         if command != bootstrap.command_line:
             self._write(NOT_THE_BOOTSTRAP, stream="stderr", exit_code=1)
             return
-        threading.Thread(target=self._main, name="lab-process", daemon=True).start()
+        threading.Thread(target=self._run, name="lab-process", daemon=True).start()
 
     @property
     def running(self) -> bool:
@@ -84,6 +84,12 @@ class Process:
                 self._output[stream] += data
                 self._exit_code = exit_code
             self._condition.notify_all()
+
+    def _run(self) -> None:
+        try:
+            self._main()
+        finally:
+            self._write(b"", exit_code=1)  # counts only where the lab itself has failed
 
     def _main(self) -> None:
         first, rest = self._first_line()

@@ -21,7 +21,7 @@ from lab.exchange.soap import Fault, Request
 IDLE = 7200.0  # seconds, Windows' default for a shell that names none
 
 
-class ConnectionLost(Exception):  # noqa: N818 - what happens to the client
+class ConnectionLost(Exception):
     """The connection is to be dropped without an answer."""
 
 

@@ -40,7 +40,7 @@ _REASONS: Final = {
 }
 
 
-class Fault(Exception):  # noqa: N818 - SOAP's own word
+class Fault(Exception):
     """A SOAP fault with a WS-Management code."""
 
     def __init__(self, code: int) -> None:

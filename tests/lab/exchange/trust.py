@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 
-class TokenRefused(Exception):  # noqa: N818 - an answer, not a failure of the lab
+class TokenRefused(Exception):
     """The token service said no; ``str(error)`` is its text, which Exchange shows to people."""
 
 
-class NoConnection(Exception):  # noqa: N818 - as TokenRefused
+class NoConnection(Exception):
     """The host does not answer. ``str(error)`` says which."""
 
 

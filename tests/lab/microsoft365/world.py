@@ -122,6 +122,12 @@ class Microsoft365:
                 raise KeyError(app_id)
             principal.roles = frozenset(roles)
 
+    def verify_domain(self, tenant: str, domain: str) -> None:
+        """Make a domain one of the tenant's."""
+        with self._lock:
+            found = self.tenant(tenant)
+            found.domains = (*found.domains, domain)
+
     def dump(self) -> dict[str, Any]:
         """The state for people: JSON, no secret."""
         with self._lock:

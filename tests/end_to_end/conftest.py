@@ -1,0 +1,42 @@
+"""The whole lab, once for all tests here; each test gets it as fresh as at the start."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from lab.running import Options, RunningLab
+
+HERE = Path(__file__).parent
+FLAGS = ("--max-interval=1s", "--log-level=debug")
+
+
+@pytest.fixture(scope="session")
+def whole_lab() -> Iterator[RunningLab]:
+    """Control plane, servers and operator as processes."""
+    with RunningLab(Options(operator_flags=FLAGS, audit=True)) as lab:
+        yield lab
+
+
+@pytest.fixture
+def running_lab(whole_lab: RunningLab) -> RunningLab:
+    """A fresh organisation and tenant, no resource, and an operator that runs."""
+    lab = whole_lab
+    lab.control.post("/release")
+    lab.kubectl("delete", "epc", "--all", "--timeout=30s")
+    if lab.operator_flags != FLAGS:
+        lab.stop_operator()  # before the reset: it closes its shells
+    lab.control.post("/reset")
+    lab.write_redirections()
+    lab.write_policy()
+    lab.write_secrets()
+    if not lab.operator.running:
+        lab.start_operator(*FLAGS)
+    return lab
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """All of it starts processes."""
+    for item in items:
+        if HERE in item.path.parents:
+            item.add_marker("lab")

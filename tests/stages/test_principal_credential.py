@@ -1,0 +1,390 @@
+"""Principal credential: Entra ID knows the public half; nobody else's key is ever lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pytest
+
+from answers import (
+    AUTH,
+    DEDICATED,
+    EX1,
+    EX2,
+    FABRIKAM,
+    NEXT,
+    NOW,
+    OBJECT,
+    ORGANIZATION_ID,
+    Said,
+    advised,
+    auth_config,
+    base64_of,
+    body,
+    certificate,
+    config,
+    days,
+    dedicated_config,
+    entry,
+    held,
+    missing,
+    plan_of,
+    seen,
+    told,
+)
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest
+from exchange_push_operator.core.errors import (
+    CmdletFailed,
+    GraphFailed,
+    PushError,
+    Refused,
+    Unreachable,
+)
+from exchange_push_operator.core.key_credentials import own_key_id, own_key_ids
+from exchange_push_operator.core.organization import (
+    AUTH_CONFIG,
+    LOCAL_CERTIFICATES,
+    ORGANIZATION_CONFIG,
+)
+from exchange_push_operator.core.plan import Step
+from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.stages.principal_credential import STAGE, foreign, held_current
+
+FOREIGN = certificate(20, subject="somebody else")
+FOREIGN_ID = "ffffffff-0000-4000-8000-000000000001"
+OURS = own_key_id(ORGANIZATION_ID, AUTH, 0)
+UP_TO_DATE = ("True", "UpToDate", ())
+NO_TARGET = config({"tenant": {"tenantId": FABRIKAM}, "principal": {"target": "None"}})
+DROPPING = config({"principal": {"dropExpiredKeys": True}})
+STORES = {name: {LOCAL_CERTIFICATES: [held(AUTH), held(NEXT)]} for name in (EX1, EX2)}
+STAGED: Mapping[Cmdlet, Said] = {
+    AUTH_CONFIG: [auth_config(NextCertificateThumbprint=NEXT.thumbprint)]
+}
+
+
+def other(**changes: Any) -> dict[str, Any]:
+    return entry(FOREIGN, keyId=FOREIGN_ID, displayName="theirs", **changes)
+
+
+def added(step: Step) -> list[str]:
+    return [e["keyId"] for e in body(step.command) if "key" in e]
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        entry(),
+        entry(key=None),
+        entry(key=None, customKeyIdentifier=AUTH.thumbprint.lower()),
+        entry(key=None, customKeyIdentifier=base64_of(AUTH.thumbprint)),
+        entry(customKeyIdentifier="anything"),
+        entry(endDateTime=None),
+        entry(keyId=OURS),
+    ],
+    ids=[
+        "by its content",
+        "by its thumbprint where the content is not given out",
+        "by its thumbprint in small letters",
+        "by its thumbprint in base64",
+        "by its content whatever it is called",
+        "without an end",
+        "made by us",
+    ],
+)
+def test_a_key_of_the_current_certificate_is_recognised(key: dict[str, Any]) -> None:
+    plan = plan_of(STAGE, config(), seen(keys=[other(), key]))
+    assert told(plan) == UP_TO_DATE
+
+
+@pytest.mark.parametrize(
+    "key",
+    [
+        entry(FOREIGN, customKeyIdentifier=AUTH.thumbprint),
+        entry(usage="Sign"),
+        entry(type="X509CertAndPassword"),
+        entry(endDateTime=days(-1)),
+        entry(endDateTime=days(0)),
+        entry(key=None, customKeyIdentifier=None),
+        entry(key=None, customKeyIdentifier="not a thumbprint"),
+    ],
+    ids=[
+        "one that only bears its name",
+        "one for signing",
+        "one of another type",
+        "one that has expired",
+        "one that expires this moment",
+        "one that cannot be told",
+        "one of an odd name",
+    ],
+)
+def test_a_key_that_does_not_verify_the_current_certificate(key: dict[str, Any]) -> None:
+    plan = plan_of(STAGE, config(), seen(keys=[key]))
+    assert (plan.finding.status, plan.finding.reason) == ("False", Reason.KEY_MISSING)
+    (step,) = plan.steps
+    assert added(step) == [OURS]
+
+
+def test_a_missing_key_is_added_and_every_other_goes_along_without_its_content() -> None:
+    plan = plan_of(STAGE, config(), seen(keys=[other()]))
+    text = f"PATCH /v1.0/servicePrincipals/{OBJECT}: add {AUTH.thumbprint}, keep 1 entries"
+    assert told(plan) == ("False", "KeyMissing", (text,))
+    (step,) = plan.steps
+    kept = {key: value for key, value in other().items() if key != "key"}
+    assert body(step.command) == [
+        kept,
+        {
+            "type": "AsymmetricX509Cert",
+            "usage": "Verify",
+            "keyId": OURS,
+            "key": AUTH.base64,
+            "displayName": "Exchange Auth certificate (exchange-push-operator)",
+            "startDateTime": "2026-10-22T09:00:00Z",
+            "endDateTime": "2031-10-22T09:00:00Z",
+        },
+    ]
+    assert step.fallback is None
+    assert step.guard is not None
+    assert step.guard.may_go == frozenset()
+
+
+def test_the_dedicated_application_has_its_keys_on_the_application_object() -> None:
+    asked = dedicated_config()
+    plan = plan_of(STAGE, asked, seen(asked))
+    (step,) = plan.steps
+    assert step.text.startswith(f"PATCH /v1.0/applications/{OBJECT}: ")
+    assert step.target == DEDICATED
+    assert advised(plan) == set()
+
+
+def test_the_shared_principal_is_an_advisory() -> None:
+    assert advised(plan_of(STAGE, config(), seen(keys=[entry()]))) == {"SharedPrincipalDeprecated"}
+
+
+def test_current_and_next_are_wanted_whoever_staged_the_next() -> None:
+    observed = seen(organization=STAGED, servers=STORES, keys=[other()])
+    (step,) = plan_of(STAGE, config(), observed).steps
+    assert added(step) == [OURS, own_key_id(ORGANIZATION_ID, NEXT, 0)]
+
+
+def test_only_the_next_is_added_where_the_current_is_there() -> None:
+    observed = seen(organization=STAGED, servers=STORES, keys=[entry()])
+    (step,) = plan_of(STAGE, config(), observed).steps
+    assert added(step) == [own_key_id(ORGANIZATION_ID, NEXT, 0)]
+
+
+def test_a_certificate_that_is_current_and_next_is_added_once() -> None:
+    twice: Mapping[Cmdlet, Said] = {
+        AUTH_CONFIG: [auth_config(NextCertificateThumbprint=AUTH.thumbprint)]
+    }
+    (step,) = plan_of(STAGE, config(), seen(organization=twice)).steps
+    assert added(step) == [OURS]
+
+
+def expired(*, staged: str = "") -> Any:
+    old = certificate(21, begins=-400, ends=-1)
+    row = auth_config(old.thumbprint, NextCertificateThumbprint=staged)
+    stores = {name: {LOCAL_CERTIFICATES: [held(old), held(NEXT)]} for name in (EX1, EX2)}
+    return seen(organization={AUTH_CONFIG: [row]}, servers=stores, keys=[other()])
+
+
+def test_the_key_of_an_expired_certificate_is_not_added() -> None:
+    assert told(plan_of(STAGE, config(), expired())) == ("False", "Expired", ())
+
+
+def test_the_key_of_the_next_is_added_although_the_current_has_expired() -> None:
+    (step,) = plan_of(STAGE, config(), expired(staged=NEXT.thumbprint)).steps
+    assert added(step) == [own_key_id(ORGANIZATION_ID, NEXT, 0)]
+
+
+def test_a_successor_of_our_key_has_another_id() -> None:
+    observed = seen(keys=[entry(keyId=OURS.upper(), endDateTime=days(-1))])
+    (step,) = plan_of(STAGE, config(), observed).steps
+    assert added(step) == [own_key_id(ORGANIZATION_ID, AUTH, 1)]
+
+
+def test_when_every_id_of_ours_is_taken_the_last_is_tried() -> None:
+    ids = own_key_ids(ORGANIZATION_ID, AUTH)
+    spent = [entry(keyId=key_id, endDateTime=days(-1)) for key_id in ids]
+    (step,) = plan_of(STAGE, config(), seen(keys=spent)).steps
+    assert added(step) == [ids[-1]]
+
+
+@pytest.mark.parametrize(
+    "named", [None, NEXT.thumbprint], ids=["names none", "names an unseen one"]
+)
+def test_nothing_is_compared_where_auth_config(named: str | None) -> None:
+    observed = seen(organization={AUTH_CONFIG: [auth_config(named)]}, keys=[other()])
+    assert told(plan_of(STAGE, config(), observed)) == ("Unknown", "WaitsForCertificate", ())
+
+
+def test_a_next_certificate_is_not_taken_for_a_current_one_that_is_unseen() -> None:
+    row = auth_config("C" * 40, NextCertificateThumbprint=AUTH.thumbprint)
+    asked = config()
+    observed = STAGE.observe(asked, seen(organization={AUTH_CONFIG: [row]}, keys=[entry()]))
+    assert told(STAGE.plan(asked, observed, NOW)) == ("Unknown", "WaitsForCertificate", ())
+    assert observed is not None
+    assert held_current(observed, NOW) is None
+
+
+def test_expired_foreign_keys_may_be_left_out_by_the_second_try_alone_and_by_wish() -> None:
+    gone = other(endDateTime=days(-1))
+    alive = entry(certificate(22), keyId="ffffffff-0000-4000-8000-000000000002")
+    for asked, dropped in ((config(), None), (DROPPING, FOREIGN_ID)):
+        (step,) = plan_of(STAGE, asked, seen(asked, keys=[gone, alive])).steps
+        assert len(body(step.command)) == 3
+        assert step.guard is not None
+        assert step.guard.may_go == frozenset([dropped] if dropped else [])
+        if dropped:
+            assert FOREIGN_ID not in [e["keyId"] for e in body(step.fallback)]
+            assert len(body(step.fallback)) == 2
+        else:
+            assert step.fallback is None
+
+
+def test_our_own_expired_key_is_not_dropped_as_a_foreign_one() -> None:
+    ours = entry(keyId=OURS, endDateTime=days(-1))
+    (step,) = plan_of(STAGE, DROPPING, seen(DROPPING, keys=[ours])).steps
+    assert step.fallback is None
+
+
+@pytest.mark.parametrize(
+    ("asked", "cure"),
+    [(config(), "enroll the organization"), (dedicated_config(), "spec.principal.appId")],
+    ids=["first-party", "dedicated"],
+)
+def test_a_principal_that_is_not_there(asked: Any, cure: str) -> None:
+    plan = plan_of(STAGE, asked, seen(asked, keys=GraphFailed("gone", status=404)))
+    assert told(plan) == ("False", "PrincipalNotFound", ())
+    assert cure in plan.finding.message
+
+
+def test_a_principal_that_may_not_be_read_is_a_matter_of_rights() -> None:
+    with pytest.raises(Refused, match=r"Application\.Read\.All") as refused:
+        STAGE.observe(config(), seen(keys=GraphFailed("no", status=403)))
+    assert refused.value.reason is Reason.ACCESS_DENIED
+
+
+@pytest.mark.parametrize(
+    "error", [GraphFailed("odd", status=400), Unreachable("no route")], ids=["a 400", "no answer"]
+)
+def test_a_look_that_failed_is_not_an_empty_list(error: PushError) -> None:
+    with pytest.raises(type(error)):
+        STAGE.observe(config(), seen(keys=error))
+
+
+@pytest.mark.parametrize(
+    ("look", "said"),
+    [(ORGANIZATION_CONFIG, missing()), (ORGANIZATION_CONFIG, []), (AUTH_CONFIG, missing())],
+    ids=["the organisation", "its GUID", "AuthConfig"],
+)
+def test_nothing_is_planned_without(look: Cmdlet, said: Said) -> None:
+    with pytest.raises(CmdletFailed):
+        STAGE.observe(config(), seen(organization={look: said}))
+
+
+def test_foreign_keys_are_an_advisory_by_their_thumbprints() -> None:
+    nameless = entry(key=None, customKeyIdentifier=None, keyId="eeee")
+    plan = plan_of(STAGE, config(), seen(keys=[other(), entry(), nameless]))
+    messages = {a.type: a.message for a in plan.advisories}
+    assert messages["ForeignKeys"].endswith(f": {FOREIGN.thumbprint}, eeee")
+
+
+def test_a_key_that_entra_id_lets_end_earlier_is_an_advisory() -> None:
+    plan = plan_of(STAGE, config(), seen(keys=[entry(endDateTime=days(300))]))
+    assert told(plan) == UP_TO_DATE
+    assert "KeyEndsBeforeCertificate" in advised(plan)
+
+
+@pytest.mark.parametrize(
+    ("ends", "expected"),
+    [
+        ([days(10), days(300)], "2"),
+        ([days(10), None], "2"),
+        ([days(10), days(-1)], "1"),
+        ([days(-1), days(-2)], None),
+    ],
+    ids=["ends last", "has no end", "is alive", "none is"],
+)
+def test_of_several_keys_of_the_current_certificate_the_one_is_shown_that(
+    ends: list[str | None], expected: str | None
+) -> None:
+    keys = [entry(keyId=str(n), endDateTime=end) for n, end in enumerate(ends, start=1)]
+    observed = STAGE.observe(config(), seen(keys=keys))
+    assert observed is not None
+    found = held_current(observed, NOW)
+    assert (found.key_id if found else None) == expected
+    assert foreign(observed) == ()
+
+
+def retired(observed: Any, asked: Any = None) -> tuple[Step, ...]:
+    asked = asked or config()
+    return STAGE.retire(asked, STAGE.observe(asked, observed))
+
+
+OLD = certificate(23, begins=-900, ends=100)
+
+
+def ours_of_old(**changes: Any) -> dict[str, Any]:
+    return entry(OLD, keyId=own_key_id(ORGANIZATION_ID, OLD, 0), **changes)
+
+
+def test_on_deletion_our_key_is_taken_back_and_every_other_stays() -> None:
+    (step,) = retired(seen(keys=[other(), ours_of_old()]))
+    assert [e["keyId"] for e in body(step.command)] == [FOREIGN_ID]
+    assert step.text == (
+        f"PATCH /v1.0/servicePrincipals/{OBJECT}: remove {OLD.thumbprint}, keep 1 entries"
+    )
+    assert step.guard is not None
+    assert step.guard.may_go == {own_key_id(ORGANIZATION_ID, OLD, 0)}
+
+
+@pytest.mark.parametrize(
+    "role",
+    ["CurrentCertificateThumbprint", "NextCertificateThumbprint", "PreviousCertificateThumbprint"],
+)
+def test_on_deletion_a_key_stays_whose_certificate_auth_config_names_as(role: str) -> None:
+    named = seen(
+        organization={AUTH_CONFIG: [auth_config(**{role: OLD.thumbprint})]}
+        if role != "CurrentCertificateThumbprint"
+        else {AUTH_CONFIG: [auth_config(OLD.thumbprint)]},
+        keys=[ours_of_old()],
+    )
+    assert retired(named) == ()
+
+
+@pytest.mark.parametrize(
+    "keys",
+    [[], [other()], [entry(OLD)], [ours_of_old(key=None)]],
+    ids=[
+        "no key",
+        "foreign keys",
+        "a key of our certificate by another",
+        "one that cannot be told",
+    ],
+)
+def test_on_deletion_nothing_is_taken_back_where_there_is(keys: list[dict[str, Any]]) -> None:
+    assert retired(seen(keys=keys)) == ()
+
+
+def test_on_deletion_a_principal_that_is_gone_needs_nothing() -> None:
+    assert retired(seen(keys=GraphFailed("gone", status=404))) == ()
+
+
+def test_without_a_target_nothing_is_asked_and_nothing_is_changed() -> None:
+    assert STAGE.looks(NO_TARGET).graph == ()
+    assert STAGE.looks(NO_TARGET).organization == ()
+    plan = plan_of(STAGE, NO_TARGET, seen(NO_TARGET))
+    assert told(plan) == ("True", "NotManaged", ())
+    assert retired(seen(NO_TARGET), NO_TARGET) == ()
+
+
+def test_the_principal_is_read_as_a_single_object_so_that_graph_gives_out_the_keys() -> None:
+    (look,) = STAGE.looks(config()).graph
+    assert look == GraphRequest(
+        "GET",
+        "servicePrincipals(appId='00000002-0000-0ff1-ce00-000000000000')"
+        "?$select=id,appId,displayName,keyCredentials",
+    )
+    (look,) = STAGE.looks(dedicated_config()).graph
+    assert look.path.startswith(f"applications(appId='{DEDICATED}')")

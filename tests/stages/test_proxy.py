@@ -1,0 +1,112 @@
+"""Proxy: enable, correct or disable it; never guess where it cannot be seen."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+from answers import PUSH, advised, config, missing, plan_of, proxy, seen, told
+from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.organization import PROXY
+from exchange_push_operator.stages.proxy import STAGE
+
+ENABLE = f"Enable-PushNotificationProxy -Organization 'fabrikam.com' -Uri '{PUSH}' -Confirm:$false"
+DISABLE = "Disable-PushNotificationProxy -Confirm:$false"
+UP_TO_DATE = ("True", "UpToDate", ())
+DISABLED = config({"proxy": {"state": "Disabled"}})
+UNMANAGED = config({"proxy": {"state": "Unmanaged"}})
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (proxy(), UP_TO_DATE),
+        (proxy(Organization="FABRIKAM.com", Uri=f"{PUSH.upper()}/"), UP_TO_DATE),
+        (proxy(Enabled=False), ("False", "Disabled", (ENABLE,))),
+        (
+            proxy(Enabled=False, Organization=None, Uri=None),
+            ("False", "Disabled", (ENABLE,)),
+        ),
+        (proxy(Organization="contoso.com"), ("False", "OtherOrganization", (ENABLE,))),
+        (proxy(Organization=None), ("False", "OtherOrganization", (ENABLE,))),
+        (proxy(Uri="https://elsewhere.example/"), ("False", "OtherOrganization", (ENABLE,))),
+        (proxy(Uri=PUSH.replace("https", "http")), ("False", "OtherOrganization", (ENABLE,))),
+        (proxy(Uri=None), ("False", "OtherOrganization", (ENABLE,))),
+    ],
+    ids=[
+        "as declared",
+        "as declared in other letters",
+        "disabled",
+        "never enabled",
+        "for another organisation",
+        "for none",
+        "sends elsewhere",
+        "sends in the clear",
+        "sends nowhere",
+    ],
+)
+def test_a_proxy_that_is_to_be_enabled(row: dict[str, Any], expected: object) -> None:
+    plan = plan_of(STAGE, config(), seen(organization={PROXY: [row]}))
+    assert told(plan) == expected
+    assert advised(plan) == {"OwaForDevicesEnded"}
+
+
+@pytest.mark.parametrize(
+    ("row", "expected"),
+    [
+        (proxy(), ("False", "StillEnabled", (DISABLE,))),
+        (proxy(Organization="contoso.com"), ("False", "StillEnabled", (DISABLE,))),
+        (proxy(Enabled=False), UP_TO_DATE),
+    ],
+    ids=["enabled", "enabled for another organisation", "disabled"],
+)
+def test_a_proxy_that_is_to_be_disabled(row: dict[str, Any], expected: object) -> None:
+    plan = plan_of(STAGE, DISABLED, seen(organization={PROXY: [row]}))
+    assert told(plan) == expected
+    assert advised(plan) == set()
+
+
+@pytest.mark.parametrize("asked", [config(), DISABLED], ids=["to be enabled", "to be disabled"])
+def test_a_proxy_that_exchange_does_not_show_is_not_guessed(asked: Any) -> None:
+    plan = plan_of(STAGE, asked, seen(asked, organization={PROXY: []}))
+    assert told(plan) == ("Unknown", "NotObserved", ())
+
+
+def test_a_proxy_that_cannot_be_looked_at_is_not_absent() -> None:
+    with pytest.raises(CmdletFailed):
+        STAGE.observe(config(), seen(organization={PROXY: missing()}))
+
+
+def test_an_unmanaged_proxy_is_not_even_looked_at() -> None:
+    assert STAGE.looks(UNMANAGED).organization == ()
+    assert STAGE.looks(config()).organization == (PROXY,)
+    observed = seen(UNMANAGED, organization={PROXY: missing()})
+    assert told(plan_of(STAGE, UNMANAGED, observed)) == ("True", "NotManaged", ())
+
+
+@pytest.mark.parametrize(
+    ("asked", "row", "expected"),
+    [
+        (config(), proxy(), (DISABLE,)),
+        (config(), proxy(Enabled=False), ()),
+        (config(), proxy(Organization="contoso.com"), ()),
+        (DISABLED, proxy(), ()),
+        (UNMANAGED, proxy(), ()),
+    ],
+    ids=[
+        "that is as declared is disabled",
+        "that is disabled already stays so",
+        "that somebody pointed elsewhere is theirs",
+        "that was to be disabled is not touched",
+        "that was not managed is not touched",
+    ],
+)
+def test_on_deletion_a_proxy(asked: Any, row: dict[str, Any], expected: object) -> None:
+    observed = STAGE.observe(asked, seen(asked, organization={PROXY: [row]}))
+    assert tuple(step.text for step in STAGE.retire(asked, observed)) == expected
+
+
+def test_on_deletion_a_proxy_that_is_not_shown_is_not_touched() -> None:
+    observed = STAGE.observe(config(), seen(organization={PROXY: []}))
+    assert STAGE.retire(config(), observed) == ()
