@@ -159,7 +159,8 @@ class RunningLab(ResourceClient):
     def _launch_servers(self) -> Process:
         command = [sys.executable, "-m", "lab.servers", f"--folder={self.folder}"]
         command += [f"--servers={self.options.servers}", f"--latency={self.options.latency}"]
-        environment = {**os.environ, "PYTHONPATH": str(ROOT / "tests")}
+        path, temporary = str(ROOT / "tests"), str(self.folder)  # its files go with the folder
+        environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": temporary}
         log = self.folder / "servers.log"
         return self.processes.start(command, environment, log, stdout=subprocess.PIPE)
 
