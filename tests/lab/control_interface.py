@@ -127,7 +127,9 @@ class Actions:
 
     def _hold(self, body: Json) -> Any:
         changes = bool(body.get("changes", True))
-        self._servers.hold.arm(int(body["number"]), str(body["when"]), changes=changes)
+        number, when = int(body.get("number", 1)), str(body["when"])
+        matching = str(body.get("matching", ""))
+        self._servers.hold.arm(number, when, changes=changes, matching=matching)
         return self._servers.hold.state()
 
     def _release(self, _: Json) -> Any:

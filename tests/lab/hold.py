@@ -26,16 +26,19 @@ class Hold:
         self._number = 0
         self._when = ""
         self._changes = False
+        self._matching = ""
         self._seen = 0
         self._held: str | None = None
 
-    def arm(self, number: int, when: str, *, changes: bool) -> None:
-        """Hold call `number` from now on, counting from 1; only `changes`, or all calls."""
+    def arm(self, number: int, when: str, *, changes: bool, matching: str = "") -> None:
+        """Hold call `number` from now on, counting from 1: of those whose name has `matching` in
+        it, and only of changes, or of all calls. Raises: ValueError."""
         if when not in {"before", "after"} or number < 1:
             message = "hold: number is 1 or more, when is before or after"
             raise ValueError(message)
         with self._condition:
-            self._number, self._when, self._changes = number, when, changes
+            self._number, self._when = number, when
+            self._changes, self._matching = changes, matching
             self._seen, self._held = 0, None
 
     def release(self) -> None:
@@ -49,10 +52,11 @@ class Hold:
         with self._condition:
             return {"held": self._held, "seen": self._seen}
 
-    def arrives(self, *, changes: bool) -> str:
+    def arrives(self, call: str, *, changes: bool) -> str:
         """A call comes in: `before` or `after` where this one is to be held, else nothing."""
         with self._condition:
-            if not self._number or (self._changes and not changes):
+            passes = (self._changes and not changes) or self._matching not in call
+            if not self._number or passes:
                 return ""
             self._seen += 1
             return self._when if self._seen == self._number else ""
@@ -74,7 +78,7 @@ class HeldHost(Host):
     def _run(self, request: Json) -> Json | None:
         calls = request["calls"]
         name = f"{self.server.fqdn} {', '.join(str(call.get('cmdlet')) for call in calls)}"
-        when = self.hold.arrives(changes=any(changes_something(call) for call in calls))
+        when = self.hold.arrives(name, changes=any(changes_something(call) for call in calls))
         if when == "before":
             self.hold.wait(name)
             return None
@@ -113,7 +117,7 @@ class Door:
         """As the model does. Raises what it raises."""
         name = f"{request.method} {request.name}{request.path}"
         changes = request.method == "PATCH"  # all that the operator sends
-        when = self._hold.arrives(changes=changes)
+        when = self._hold.arrives(name, changes=changes)
         if when == "before":
             self._hold.wait(name)
             raise ConnectionCut(applied=False)

@@ -20,6 +20,7 @@ from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Identity
 
 _LOG = logging.getLogger(__name__)
+_TURNED_DOWN = (401, 403)
 _REPEATS = 2
 _SHORT = 2.0  # seconds; who asks for more gets it from the work queue, not from a sleeping thread
 
@@ -92,11 +93,12 @@ class EntraGraph:
     def send(self, request: GraphRequest) -> Mapping[str, Any]:
         """Send one call; see the port for what it raises.
 
-        A token that is turned down is replaced once: it may have been revoked a moment ago.
+        A token that is turned down is replaced once: it may have been revoked a moment ago, or
+        be older than the permission that an administrator has just granted.
         """
         token = self._sign_in.token()
         reply = self._patiently(request, token)
-        if reply.status_code == 401:  # noqa: PLR2004 - HTTP
+        if reply.status_code in _TURNED_DOWN:
             reply = self._patiently(request, self._sign_in.token(rejected=token))
         return content(reply, host_of(self._access.graph), changes=_changes(request))
 

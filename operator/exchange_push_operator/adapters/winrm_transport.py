@@ -36,8 +36,8 @@ for _name in ("spnego", "winrm"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 NO_KERBEROS = (
-    "transport Kerberos needs the operator built with its kerberos extra; "
-    "use transport: NTLM or the published image"
+    "spec.exchange.connection.transport: Kerberos needs an operator with its kerberos extra, "
+    "which this one has not; set NTLM"
 )
 
 

@@ -1,6 +1,6 @@
 """Conditions: the Ready summary, and the list as the API server keeps it.
 
-Rules: kstatus and the Kubernetes API conventions; docs/status.md has the table.
+Rules: kstatus and the Kubernetes API conventions; docs/reference.md has the table.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
-from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused
+from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused, SpecError
 from exchange_push_operator.core.ports import Answer, Identity
 from exchange_push_operator.core.reasons import Reason
 
@@ -87,11 +87,11 @@ class Observations:
             raise answer
         return answer
 
-    def refusals(self) -> Iterable[Refused]:
+    def refusals(self) -> Iterable[Refused | SpecError]:
         """What a person must act on, whichever look ran into it, in a stable order."""
         errors: list[object] = [self.away[name] for name in sorted(self.away)]
         errors += self.graph_answers.values()
-        return (error for error in errors if isinstance(error, Refused))
+        return (error for error in errors if isinstance(error, Refused | SpecError))
 
 
 def not_permitted(command: Cmdlet, error: CmdletFailed) -> PushError:

@@ -81,6 +81,13 @@ class Step:
         return f"{self.server or '*'} {self.text}"
 
     @property
+    def spelled_out(self) -> str:
+        """What an administrator can run by hand: the cmdlet, or the call with its whole body."""
+        if isinstance(self.command, Cmdlet) or self.command.body is None:
+            return str(self.command)
+        return f"{self.command} {json.dumps(self.command.body)}"
+
+    @property
     def text(self) -> str:
         """The cmdlet or call as a person reads it."""
         return f"{self.command}{': ' if self.summary else ''}{self.summary}"

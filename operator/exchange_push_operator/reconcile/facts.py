@@ -17,6 +17,8 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
 from exchange_push_operator.stages import principal_credential, proxy, verification
 
+_LONGEST_MESSAGE = 1024
+
 
 def facts(
     status: Mapping[str, Any], session: Session, result: Walk, now: datetime
@@ -104,6 +106,7 @@ def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -
         since = before.get("awaySince") or utc_text(now)
         return {
             "name": name, "ready": False, **row, "reason": str(Reason.UNREACHABLE),
+            "message": str(observed.away[name])[:_LONGEST_MESSAGE],
             "awaySince": since,
         }  # fmt: skip
     row = {"name": name, "ready": False}

@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any, TypeVar
 
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import PushError, Refused, Unreachable
+from exchange_push_operator.core.errors import PushError, Refused, SpecError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations, merge
 from exchange_push_operator.core.organization import ORGANIZATION_CONFIG
 from exchange_push_operator.core.ports import Answer
@@ -74,7 +74,7 @@ def _servers(session: Session, looks: Looks) -> Observations:
         own = looks.server(server)
         try:
             answers = _look(session, server, (*looks.organization, *own))
-        except Refused:
+        except (Refused, SpecError):
             raise
         except PushError as error:
             away[server] = error

@@ -28,7 +28,7 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk, awaits_administrator
 
 _MOST_PLANNED = 32
-_LONGEST_COMMAND = 1024
+_LONGEST_COMMAND = 8192
 _PAST = ("True",)
 
 
@@ -132,10 +132,16 @@ def _planned(result: Walk) -> list[dict[str, Any]]:
             "stage": name,
             "target": step.target,
             "action": step.action,
-            "command": step.text[:_LONGEST_COMMAND],
+            "command": _command(step),
         }
         for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
     ]
+
+
+def _command(step: Step) -> str:
+    """The whole of it; of a principal with too many keys for that, what the call changes."""
+    whole = step.spelled_out
+    return whole if len(whole) <= _LONGEST_COMMAND else step.text[:_LONGEST_COMMAND]
 
 
 def _advisories(plans: Plans) -> list[dict[str, str]]:

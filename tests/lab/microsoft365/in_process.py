@@ -126,7 +126,7 @@ class InProcessGraph:
     def send(self, request: GraphRequest) -> Mapping[str, Any]:
         """See the port. A token that is turned down is replaced once."""
         reply = self._once(request)
-        if reply.status_code == 401:
+        if reply.status_code in (401, 403):
             self._token = None
             reply = self._once(request)
         host = host_of(self._access.graph)
