@@ -32,7 +32,8 @@ def test_the_example_with_its_defaults() -> None:
     assert asked.verification.restart_health_manager
     assert asked.tenant.credentials_id == "3f2b1c8a-0000-4000-8000-6d1f7c9a5e21"
     assert asked.needs_entra
-    assert not (asked.stays_inside or asked.deleting or asked.observe or asked.suspended)
+    switches = (asked.stays_inside, asked.deleting, asked.observe, asked.suspended)
+    assert switches == (False, False, False, False)
 
 
 @pytest.mark.parametrize(

@@ -61,7 +61,7 @@ def same_metadata(left: str, right: str, *, domain: str, tenant_id: str) -> bool
 def _address(url: str, names: Mapping[str, str]) -> tuple[str, str, str]:
     parts = urlsplit(url)
     segments = [segment for segment in parts.path.lower().split("/") if segment]
-    named = (parse_qs(parts.query).get("realm") or [""])[0].lower()
+    named = (parse_qs(parts.query.lower()).get("realm") or [""])[0]
     if not named and segments and segments[0] in names:
         named = segments.pop(0)
     place = f"{parts.scheme}://{parts.netloc}".lower().removesuffix(":443")
