@@ -84,7 +84,7 @@ image: ## Build the container image (IMAGE=name:tag, BASE=python image)
 	@sh hack/image.sh "$(IMAGE)" "$(BASE)"
 
 bench: $(READY) ## The figures of the design, measured
-	@$(BIN)/python -m lab.bench $(ARGS)
+	@$(BIN)/python -m lab.figures $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)
 	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

@@ -115,20 +115,20 @@ def credential(lab: dict[str, Any], kind: str) -> str | dict[str, str]:
 def test_a_plain_msal_signs_in_and_graph_shows_the_principal(
     lab: dict[str, Any], kind: str
 ) -> None:
-    entra = lab["entra"]
+    entra, client = lab["entra"], requests.Session()
+    client.trust_env, client.verify = False, lab["ca"]  # REQUESTS_CA_BUNDLE would win otherwise
     app = msal.ConfidentialClientApplication(
         entra["clientId"],
         authority=f"{entra['authority']}/{entra['tenantId']}",
         client_credential=credential(lab, kind),
         instance_discovery=False,  # it would ask the real login.microsoftonline.com
-        verify=lab["ca"],
+        http_client=client,
     )
     token = app.acquire_token_for_client([f"{entra['graph']}/.default"])["access_token"]
 
     url = f"{entra['graph']}/v1.0/servicePrincipals(appId='{EXCHANGE_ONLINE}')"
-    answer = requests.get(
-        url, headers={"Authorization": f"Bearer {token}"}, verify=lab["ca"], timeout=10
-    )
+    answer = client.get(url, headers={"Authorization": f"Bearer {token}"}, timeout=10)
+    client.close()
 
     assert answer.status_code == 200
     assert answer.json()["appId"] == EXCHANGE_ONLINE

@@ -40,6 +40,12 @@ def undisturbed(story: dict[str, Any]) -> tuple[Lab, int]:
     return outside, counter.count
 
 
+def killed(outside: Lab, when: str, point: int) -> Operator:
+    if when == "before":
+        return Operator(outside, before=Counter(point))
+    return Operator(outside, after=Counter(point))
+
+
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_kill_at_any_remote_call_leads_to_the_same_end_state(
@@ -50,7 +56,7 @@ def test_a_kill_at_any_remote_call_leads_to_the_same_end_state(
     for point in range(1, calls + 1):
         outside = lab(**story)
         with pytest.raises(Killed):
-            Operator(outside, **{when: Counter(point)}).run()
+            killed(outside, when, point).run()
         Operator(outside).run()
         assert outside.condition("Ready") == ("True", "Succeeded"), f"killed {when} call {point}"
         assert outside.outside() == reference.outside(), f"killed {when} call {point}"

@@ -32,19 +32,24 @@ def with_client_secret() -> Lab:
     return outside
 
 
-def forget(name: str) -> Callable[[Lab], None]:
-    return lambda outside: outside.secrets.pop(name) and None
+def forget(name: str) -> Callable[[Lab], object]:
+    return lambda outside: outside.secrets.pop(name)
 
 
-def put(name: str, key: str, value: bytes) -> Callable[[Lab], None]:
+def put(name: str, key: str, value: bytes) -> Callable[[Lab], object]:
     return lambda outside: outside.secrets[name].update({key: value})
 
 
-def drop(name: str, key: str) -> Callable[[Lab], None]:
-    return lambda outside: outside.secrets[name].pop(key) and None
+def drop(name: str, key: str) -> Callable[[Lab], object]:
+    return lambda outside: outside.secrets[name].pop(key)
 
 
-TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str], str]] = {
+def with_roles(outside: Lab, *roles: str) -> None:
+    for server in outside.organization.servers.values():
+        server.roles = frozenset(roles)
+
+
+TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str], str]] = {
     "unknown tenant": (
         {"tenant": {"domain": "nobody.example"}},
         lambda _: None,
@@ -136,7 +141,6 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str],
                 setattr(server, "roles", frozenset({"ClientAccess"}))
                 for server in outside.organization.servers.values()
             ]
-            and None
         ),
         ("PrerequisitesMet", "NoMailboxServer"),
         "spec.exchange.servers",
@@ -146,7 +150,7 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str],
 
 @pytest.mark.parametrize("case", TROUBLE.values(), ids=TROUBLE.keys())
 def test_trouble_is_named_and_nothing_is_changed(
-    case: tuple[dict[str, Any], Callable[[Lab], None], tuple[str, str], str],
+    case: tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str], str],
 ) -> None:
     spec, break_it, (condition, reason), words = case
     outside = lab(spec)
@@ -228,7 +232,7 @@ def test_expired_foreign_keys_are_left_out_only_with_leave(
     holder = principal(outside.microsoft365)
     start = outside.clock() - timedelta(days=800)
     expired = KeyCredential.of(self_signed("long gone", start=start), "long gone")
-    holder.keys = [*holder.keys, expired]
+    holder.keys = (*holder.keys, expired)
     outside.microsoft365.set_fault("refuse_expired_entries", value=True)
     outside.operator().run()
     assert outside.condition("InSync") == expected
