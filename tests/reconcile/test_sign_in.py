@@ -136,12 +136,7 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
     ),
     "no Mailbox server among them": (
         {},
-        lambda outside: (
-            [
-                setattr(server, "roles", frozenset({"ClientAccess"}))
-                for server in outside.organization.servers.values()
-            ]
-        ),
+        lambda outside: with_roles(outside, "ClientAccess"),
         ("PrerequisitesMet", "NoMailboxServer"),
         "spec.exchange.servers",
     ),
