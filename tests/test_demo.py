@@ -34,7 +34,7 @@ MILESTONES = (
 )
 
 
-def demo(*arguments: str) -> "subprocess.CompletedProcess[str]":
+def demo(*arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "lab.demo", *arguments],
         env={"PATH": "/usr/bin:/bin", "HOME": str(Path.home()), "PYTHONPATH": f"{ROOT}/tests"},

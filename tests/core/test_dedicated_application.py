@@ -93,7 +93,7 @@ def test_of_a_server_that_is_not_listed_only_the_cumulative_update_is_seen(
     [
         ([], None, ""),
         ([evo_sts(DEDICATED)], "EvoSts - 1", DEDICATED),
-        ([evo_sts(None)], "EvoSts - 1", ""),
+        ([evo_sts(ApplicationIdentifier=None)], "EvoSts - 1", ""),
         ([evo_sts(DEDICATED, Enabled=False)], None, ""),
         ([evo_sts(DEDICATED, Type="MicrosoftACS")], None, ""),
         ([evo_sts(DEDICATED, Realm=CONTOSO)], None, ""),

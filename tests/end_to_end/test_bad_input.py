@@ -1,4 +1,4 @@
-"""Input that cannot work (A.8): what is said, that nothing is changed, that nothing leaks, the cure.
+"""Input that cannot work (A.8): what is said, that nothing is changed and nothing leaks, the cure.
 
 One table, a row for each case. A cure that the operator would find out by itself at
 `spec.retryInterval` is brought forward by the reconcile annotation.
@@ -10,6 +10,7 @@ import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -89,8 +90,7 @@ def other_authority(lab: RunningLab) -> None:
 
 
 def right_authority(lab: RunningLab) -> None:
-    with open(lab.endpoints["ca"], encoding="ascii") as file:
-        secret(lab, "corp-ca", {"ca.crt": file.read()})
+    secret(lab, "corp-ca", {"ca.crt": Path(lab.endpoints["ca"]).read_text("ascii")})
 
 
 def fault(name: str, value: Any, target: str = "exchange") -> Callable[[RunningLab], None]:
@@ -261,6 +261,6 @@ def leaked(lab: RunningLab, log_starts: int) -> list[str]:
 
 
 def secrets(lab: RunningLab) -> list[str]:
-    with open(lab.endpoints["entra"]["clientCertificate"], encoding="ascii") as file:
-        key = file.read().splitlines()[1:4]
+    pem = Path(lab.endpoints["entra"]["clientCertificate"]).read_text("ascii")
+    key = pem.splitlines()[1:4]
     return [account(lab)["password"], WRONG_PASSWORD, SECRET, *key]

@@ -1,4 +1,4 @@
-"""`make lab`: what any client can do with `.lab/endpoints.json`, and that nothing is left behind."""
+"""`make lab`: what any client can do with endpoints.json, and that nothing is left behind."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from lab.resources import EXAMPLE, ROOT
 
 
 @contextmanager
-def make_lab(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]:
+def make_lab(folder: Path, *arguments: str) -> Iterator[subprocess.Popen[str]]:
     command = [sys.executable, "-m", "lab", f"--folder={folder}", *arguments]
     process = subprocess.Popen(
         command,
@@ -39,7 +39,7 @@ def make_lab(folder: Path, *arguments: str) -> Iterator["subprocess.Popen[str]"]
         process.communicate()
 
 
-def endpoints(folder: Path, process: "subprocess.Popen[str]") -> dict[str, Any]:
+def endpoints(folder: Path, process: subprocess.Popen[str]) -> dict[str, Any]:
     path = folder / "endpoints.json"
     wait.until(lambda: path.exists() or process.poll() is not None, 90, str(path), interval=0.2)
     found: dict[str, Any] = json.loads(path.read_text("utf-8"))

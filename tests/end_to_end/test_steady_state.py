@@ -2,27 +2,20 @@
 
 from __future__ import annotations
 
-import json
 from typing import Any
 
 from lab import wait
+from lab.control_plane import ControlPlane
+from lab.figures import operator_writes
 from lab.running import RunningLab
 
-OPERATOR = "system:serviceaccount:exchange-push-operator:exchange-push-operator"
 PASSES = 8
-WRITES = {"create", "update", "patch", "delete", "deletecollection"}
 
 
-def writes(lab: RunningLab) -> list[tuple[str, str]]:
+def writes(lab: RunningLab) -> list[Any]:
     """Every write of the operator to the API server so far: verb and path."""
-    audit_log = lab.cluster.audit_log  # type: ignore[attr-defined]  # a ControlPlane's own
-    lines = audit_log.read_text("utf-8").splitlines()
-    events = [json.loads(line) for line in lines if line.endswith("}")]
-    return [
-        (event["verb"], event["requestURI"])
-        for event in events
-        if event["user"]["username"] == OPERATOR and event["verb"] in WRITES
-    ]
+    assert isinstance(lab.cluster, ControlPlane)
+    return operator_writes(lab.cluster.audit_log)
 
 
 def requests(lab: RunningLab) -> dict[str, dict[str, int]]:
@@ -40,8 +33,7 @@ def test_in_a_steady_state_nothing_is_written_to_the_api_server(running_lab: Run
     lab.apply()
     lab.wait_ready()
     # The events of the changes come a moment later, from a thread of their own.
-    told = wait.until(lambda: {event["reason"] for event in lab.events()}, 10, "events")
-    wait.until(lambda: "Succeeded" in {event["reason"] for event in lab.events()}, 10, str(told))
+    wait.until(lambda: "Succeeded" in {one["reason"] for one in lab.events()}, 15, "the events")
     first = lab.resource()["metadata"]["resourceVersion"]
     before, start = len(writes(lab)), requests(lab)
 

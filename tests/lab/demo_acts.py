@@ -85,7 +85,7 @@ class Acts:
         broken = self._organization()
         self._screen.difference(self._good, broken, short=True)
         # It may have been corrected before we could look: the event below proves that it happened.
-        self._expect("the operator to correct it", lambda: self._organization() == self._good)
+        self._expect("the operator to correct it", self._is_good)
         seconds = time.monotonic() - started
         self._screen.good(f"corrected after {seconds:.1f} s")
         self._show_new_events("DriftCorrected")
@@ -153,6 +153,11 @@ class Acts:
 
     def _organization(self) -> list[str]:
         return organization(self._lab.control.state(), FABRIKAM, EXCHANGE_ONLINE)
+
+    def _is_good(self) -> bool:
+        seen = self._organization()
+        assert seen == self._good, "the organisation:\n" + "\n".join(seen)
+        return True
 
     def _start_watch(self) -> Watch:
         command = self._lab.cluster.kubectl_command(self._lab.namespace)

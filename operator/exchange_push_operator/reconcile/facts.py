@@ -131,7 +131,7 @@ def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) 
     result = _probe(config, observed, name)
     if result is not None:
         row["probe"] = str(result.state)
-        row["ready"] = row["ready"] and result.state not in (ProbeState.FAILED, ProbeState.NOT_RUN)
+        row["ready"] = row["ready"] and result.state is not ProbeState.FAILED
         if result.error:
             row["probeError"] = result.error
     return row

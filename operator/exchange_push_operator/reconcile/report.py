@@ -166,7 +166,7 @@ def events(old: Mapping[str, Any], new: Mapping[str, Any], done: list[Step]) -> 
     """What changed and what newly failed; nothing in a steady state."""
     told = [Event("Normal", step.event, f"{step.action}: {step.target}") for step in done]
     if done and (find(old, IN_SYNC) or {}).get("status") in _PAST:
-        names = ", ".join(step.event for step in done)
+        names = ", ".join(dict.fromkeys(step.event for step in done))
         told.append(Event("Normal", "DriftCorrected", f"what had changed was corrected: {names}"))
     adopted = new.get("certificate") or {}
     if adopted.get("origin") == "Adopted" and not old.get("certificate"):

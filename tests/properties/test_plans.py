@@ -1,0 +1,176 @@
+"""What no plan may ever hold, whatever the organisation looks like."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from datetime import timedelta
+
+from hypothesis import given, settings
+
+from answers import NOW, body
+from any_organization import Case, case, numbers, reordered
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest
+from exchange_push_operator.core.errors import PushError
+from exchange_push_operator.core.key_credentials import read_credentials
+from exchange_push_operator.core.looks import ORGANIZATION
+from exchange_push_operator.core.plan import Plan, Step, plan_hash
+from exchange_push_operator.core.safety import check_cmdlet, check_write, still_valid
+from exchange_push_operator.reconcile.judge import judge
+from exchange_push_operator.stages import STAGES, verification
+
+Plans = Mapping[str, Plan]
+
+_MOMENT = re.compile(r"\d{4}-\d{2}-\d{2}|\d{1,2}:\d{2}")
+_CERTIFICATE = {"Set-AuthConfig", "New-ExchangeCertificate"}
+
+
+def steps_of(plans: Plans) -> list[Step]:
+    return [step for plan in plans.values() for step in plan.steps]
+
+
+def names(plans: Plans) -> set[str]:
+    return {s.command.name for s in steps_of(plans) if isinstance(s.command, Cmdlet)}
+
+
+def what_auth_config_names_is_never_replaced(case: Case, plans: Plans) -> None:
+    assert not (case.names_current and names(plans) & _CERTIFICATE)
+
+
+def nothing_is_removed(_case: Case, plans: Plans) -> None:
+    assert not any(name.startswith("Remove-") for name in names(plans))
+
+
+def no_transport_role_is_taken(_case: Case, plans: Plans) -> None:
+    for step in steps_of(plans):
+        if isinstance(step.command, Cmdlet) and step.command.name == "New-ExchangeCertificate":
+            parameters = dict(step.command.parameters)
+            assert "Force" not in parameters
+            assert parameters["Services"] == "None"
+
+
+def the_last_look_before_a_step_lets_every_plan_pass(case: Case, plans: Plans) -> None:
+    for step in steps_of(plans):
+        check_cmdlet(step, "A" * 40 if case.names_current else None)
+
+
+def nothing_is_planned_where_something_needed_could_not_be_seen(case: Case, plans: Plans) -> None:
+    for stage in STAGES:
+        looks = stage.looks(case.asked)
+        asked = {(ORGANIZATION, look) for look in looks.organization} | {
+            (name, look)
+            for name in case.observed.answered
+            for look in looks.server(name)
+            # Whether there is a probe decides about a restart, not about the configuration.
+            if look != verification.monitoring_items(name)
+        }
+        blind = any(case.observed.cmdlets[key].error for key in asked)
+        blind |= any(isinstance(case.observed.graph_answers[r], PushError) for r in looks.graph)
+        assert not (blind and plans[stage.condition].steps)
+
+
+def no_certificate_is_made_before_every_server_was_seen(case: Case, plans: Plans) -> None:
+    if not names(plans) & _CERTIFICATE:
+        return
+    assert not case.observed.away
+    for server in organization.unlisted(case.observed, case.asked.servers):
+        look = organization.certificates_on(server.fqdn, None)
+        assert case.observed.cmdlets[ORGANIZATION, look].error is None
+
+
+def a_server_that_is_away_or_in_maintenance_is_not_written_to(case: Case, plans: Plans) -> None:
+    for step in steps_of(plans):
+        if step.server is not None:
+            assert step.server in case.observed.answered
+            assert not organization.local_server(case.observed, step.server).maintenance
+
+
+def a_write_carries_every_entry_as_it_was_read(case: Case, plans: Plans) -> None:
+    (answer,) = case.observed.graph_answers.values()
+    for step in steps_of(plans):
+        if not isinstance(step.command, GraphRequest) or isinstance(answer, PushError):
+            continue
+        assert step.guard is not None
+        assert still_valid(step.guard, read_credentials(answer))
+        sent = {raw["keyId"]: raw for raw in body(step.command)}
+        assert len(sent) == len(body(step.command))
+        for raw in answer["keyCredentials"]:
+            assert sent.pop(raw["keyId"]) == {k: v for k, v in raw.items() if k != "key"}
+        assert all(raw["key"] for raw in sent.values())
+
+
+def a_second_try_drops_only_what_it_has_leave_for(case: Case, plans: Plans) -> None:
+    (answer,) = case.observed.graph_answers.values()
+    for step in steps_of(plans):
+        if step.fallback is not None and step.guard is not None:
+            assert not isinstance(answer, PushError)
+            entries = read_credentials(answer)
+            check_write(step.fallback, step.guard, entries)
+            expired = {entry.key_id for entry in entries if entry.expired(NOW)}
+            assert step.guard.may_go <= expired
+
+
+def a_stage_with_steps_tells_a_fact(_case: Case, plans: Plans) -> None:
+    for plan in plans.values():
+        assert not plan.steps or plan.finding.status == "False"
+
+
+def nothing_that_is_said_moves_with_the_time(case: Case, plans: Plans) -> None:
+    assert judge(case.asked, case.observed, NOW + timedelta(minutes=59)) == plans
+    for plan in plans.values():
+        said = [plan.finding.message, *(advisory.message for advisory in plan.advisories)]
+        assert not any(_MOMENT.search(message) or "\n" in message for message in said)
+
+
+EVENTS = {
+    "AuthServerCorrected",
+    "AuthServerCreated",
+    "CertificateAssigned",
+    "CertificateCreated",
+    "HealthManagerRestarted",
+    "KeyCredentialAdded",
+    "PartnerApplicationEnabled",
+    "ProxyDisabled",
+    "ProxyEnabled",
+    "TransportCertificateRestored",
+}
+RULES: tuple[Callable[[Case, Plans], None], ...] = (
+    what_auth_config_names_is_never_replaced,
+    nothing_is_removed,
+    no_transport_role_is_taken,
+    the_last_look_before_a_step_lets_every_plan_pass,
+    nothing_is_planned_where_something_needed_could_not_be_seen,
+    no_certificate_is_made_before_every_server_was_seen,
+    a_server_that_is_away_or_in_maintenance_is_not_written_to,
+    a_write_carries_every_entry_as_it_was_read,
+    a_second_try_drops_only_what_it_has_leave_for,
+    a_stage_with_steps_tells_a_fact,
+    nothing_that_is_said_moves_with_the_time,
+)
+
+
+# One test for all rules: making an organisation up takes longer than looking at its plans.
+@settings(max_examples=80, deadline=None)
+@given(numbers)
+def test_whatever_the_organisation_every_rule_holds(number: int) -> None:
+    made = case(number)
+    plans = judge(made.asked, made.observed, NOW)
+    for rule in RULES:
+        rule(made, plans)
+    turned = judge(made.asked, reordered(made.observed, number), NOW)
+    assert turned == plans
+    assert plan_hash(steps_of(turned)) == plan_hash(steps_of(plans))
+
+
+def test_the_organisations_of_these_tests_are_of_many_kinds() -> None:
+    """A rule is worth nothing where nothing is planned."""
+    met: set[str] = set()
+    planned: set[str] = set()
+    for number in range(80):
+        made = case(number)
+        plans = judge(made.asked, made.observed, NOW)
+        met.update(plan.finding.reason for plan in plans.values())
+        planned.update(step.event for step in steps_of(plans))
+    assert len(met) > 30
+    assert planned == EVENTS
