@@ -82,6 +82,26 @@ def test_a_cluster_that_cannot_be_used_is_named_in_one_sentence(tmp_path: Path) 
     assert "Traceback" not in done.stdout
 
 
+def test_a_cluster_that_runs_the_operator_already_is_left_alone(
+    control_plane: ControlPlane,
+) -> None:
+    run, namespace = control_plane.run_kubectl, "demo-meets-another-operator"
+    control_plane.create_namespace(namespace)
+    name = "exchange-push-operator"
+    run("create", "deployment", name, "--image=none", namespace=namespace)
+    label = f"app.kubernetes.io/name={name}"
+    run("label", "deployment", name, label, namespace=namespace)
+    before = inventory(control_plane)
+    try:
+        done = demo("--cluster", str(control_plane.kubeconfig))
+    finally:
+        run("delete", "deployment", name, namespace=namespace)
+
+    assert done.returncode == 1
+    assert f"FAILED: the cluster at {control_plane.url} runs this operator already" in done.stdout
+    assert inventory(control_plane) == before
+
+
 def inventory(cluster: ControlPlane) -> set[str]:
     """What is there and not on its way out: this control plane has no one to finish namespaces."""
     kinds = "namespaces,crds,clusterroles,clusterrolebindings"

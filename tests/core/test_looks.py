@@ -128,6 +128,24 @@ def test_a_step_is_the_same_for_the_same_change_on_the_same_server() -> None:
     assert step(summary="add a key").text == "Get-One: add a key"
 
 
+@pytest.mark.parametrize(
+    ("command", "line"),
+    [
+        (ONE, "Get-One"),
+        (READ, "GET /v1.0/principals/1"),
+        (
+            GraphRequest("PATCH", "p/1", {"keyCredentials": [{"keyId": "a"}]}),
+            'PATCH /v1.0/p/1 {"keyCredentials": [{"keyId": "a"}]}',
+        ),
+    ],
+    ids=["a cmdlet", "a read", "a write with its body"],
+)
+def test_a_step_is_spelled_out_for_who_runs_it_by_hand(
+    command: Cmdlet | GraphRequest, line: str
+) -> None:
+    assert step(command=command, summary="add a key").spelled_out == line
+
+
 def test_the_hash_of_a_plan_is_short_and_the_same_for_the_same_changes() -> None:
     patch = GraphRequest("PATCH", "p/1", {"keyCredentials": [{"a": 1, "b": 2}]})
     turned = GraphRequest("PATCH", "p/1", {"keyCredentials": [{"b": 2, "a": 1}]})

@@ -16,6 +16,7 @@ from typing import Any
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from lab import wait
 from lab.installation import Manifest
 from lab.microsoft365.sample import CONTOSO, FABRIKAM, SECRET
 from lab.microsoft365.world import system_clock
@@ -264,3 +265,18 @@ def secrets(lab: RunningLab) -> list[str]:
     pem = Path(lab.endpoints["entra"]["clientCertificate"]).read_text("ascii")
     key = pem.splitlines()[1:4]
     return [account(lab)["password"], WRONG_PASSWORD, SECRET, *key]
+
+
+def test_a_wrong_password_is_sent_once_so_that_no_account_is_locked(
+    running_lab: RunningLab,
+) -> None:
+    lab = running_lab
+    with_a_wrong_password(lab)
+    lab.apply(lab.example(**SLOWEST))
+    lab.wait_condition("Stalled", "True", "AccessDenied")
+
+    for _ in range(3):
+        asked = lab.reconcile_now()
+        wait.until(lambda: lab.status().get("lastHandledReconcileAt") == asked, 20, "a look")  # noqa: B023 - waited for at once
+
+    assert lab.control.counters()["signIns"]["failures"] == {"CORP\\svc-epo": 1}

@@ -6,6 +6,7 @@ import os
 import shlex
 import sys
 from collections.abc import Mapping, Sequence
+from importlib.metadata import version
 from pathlib import Path
 
 from lab import wait
@@ -14,9 +15,10 @@ from lab.processes import Process, Processes
 
 COMMAND = Path(sys.executable).with_name("exchange-push-operator")
 _START = 60.0
+_FIRST_LINE = f"exchange-push-operator {version('exchange-push-operator')}"
 # What a process needs of the user's environment; settings of the operator, proxies and the path
 # of Python modules stay out.
-_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "COVERAGE_PROCESS_START")
+_KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "COVERAGE_PROCESS_START")
 
 
 class OperatorProcess:
@@ -53,7 +55,7 @@ class OperatorProcess:
         self._started_at = len(self.log)
         command = [str(COMMAND), "run", *arguments]
         self._process = self._processes.start(command, self._environment(), self.log_file)
-        wait.until(self._speaks_or_ended, _START, "the operator to start")
+        wait.until(self._started_or_ended, _START, "the operator to start")
         if self._process.poll() is not None:
             words = self.log[self._started_at :].strip()
             self.stop()
@@ -71,10 +73,13 @@ class OperatorProcess:
         if process:
             self._processes.kill(process)
 
-    def _speaks_or_ended(self) -> bool:
+    def _started_or_ended(self) -> bool:
         assert self._process is not None
-        return len(self.log) > self._started_at or self._process.poll() is not None
+        words = self.log[self._started_at :]
+        return _FIRST_LINE in words or self._process.poll() is not None
 
     def _environment(self) -> Mapping[str, str]:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
-        return {**kept, **self._redirect.environment(kept), "PYTHONUNBUFFERED": "1"}
+        # What it leaves behind when it is killed goes with the lab's folder.
+        own = {"TMPDIR": str(self._processes.folder), "PYTHONUNBUFFERED": "1"}
+        return {**kept, **self._redirect.environment(kept), **own}

@@ -221,6 +221,11 @@ NONE_NAMED: list[tuple[str, Any, Any]] = [
         ("False", "NotFound", (assign(NEXT),)),
     ),
     (
+        "ours is known by its name in any store",
+        stores([held(NEXT, name=OUR_NAME)], [held(NEXT), held(AUTH)]),
+        ("False", "NotFound", (assign(NEXT),)),
+    ),
+    (
         "two of ours are a decision for a person",
         stores([held(AUTH, name=OUR_NAME)], [held(NEXT, name=OUR_NAME)]),
         ("False", "SeveralCertificates", ()),

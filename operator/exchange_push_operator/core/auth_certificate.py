@@ -38,11 +38,14 @@ def unfit(certificate: Certificate, now: datetime) -> Finding | None:
 def assignable(
     stores: Iterable[Mapping[str, StoredCertificate] | None], now: datetime
 ) -> Mapping[str, StoredCertificate]:
-    """Auth certificates that could become the current one as they are, with their keys."""
+    """Auth certificates that could become the current one as they are, with their keys.
+
+    The friendly name belongs to a store: a certificate is ours if it is in any of them.
+    """
+    every = (stored for store in stores for stored in (store or {}).values())
     return {
-        thumbprint: stored
-        for store in stores
-        for thumbprint, stored in (store or {}).items()
+        stored.certificate.thumbprint: stored
+        for stored in sorted(every, key=lambda stored: stored.ours)
         if stored.has_private_key and unfit(stored.certificate, now) is None and _is_auth(stored)
     }
 

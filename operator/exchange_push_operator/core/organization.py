@@ -204,7 +204,7 @@ def find_certificate(observed: Observations, thumbprint: str) -> StoredCertifica
     """A certificate in the store of any answering server, one with its private key first."""
     stores = (stored_certificates(observed, name) for name in observed.answered)
     found = [store[thumbprint] for store in stores if thumbprint in store]
-    return max(found, key=lambda stored: stored.has_private_key, default=None)
+    return max(found, key=lambda stored: (stored.has_private_key, stored.ours), default=None)
 
 
 def holds_key(observed: Observations, server: str, thumbprint: str) -> bool | None:
