@@ -128,11 +128,11 @@ def test_the_metadata_document(
     assert told(plan_of(STAGE, config(), observed)) == expected
 
 
-def test_a_document_that_does_not_exist_names_no_tenant() -> None:
+def test_a_document_that_does_not_exist_confirms_nothing() -> None:
     observed = seen(organization={AUTH_SERVERS: []})
     gone = {METADATA: None}
     answers = type(observed)(FABRIKAM, observed.cmdlets, documents=gone)
-    assert STAGE.observe(config(), answers).published == ""
+    assert STAGE.observe(config(), answers).published is None
 
 
 def test_a_throttled_document_is_waited_for() -> None:

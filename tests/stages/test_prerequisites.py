@@ -75,7 +75,8 @@ def test_the_oldest_version_is_2013_cu3(text: str, expected: object) -> None:
 
 def test_one_server_that_is_too_old_is_named() -> None:
     observed = seen(servers={EX2: {LOCAL_SERVER: [local(EX2, Version="15.0.712.24")]}})
-    assert plan_of(STAGE, config(), observed).finding.message.startswith(f"{EX2}: older than")
+    message = plan_of(STAGE, config(), observed).finding.message
+    assert message.startswith(f"{EX2} (15.0.712.24): older than")
 
 
 @pytest.mark.parametrize(

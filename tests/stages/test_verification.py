@@ -263,11 +263,27 @@ def test_the_state_of_the_proxy_that_cannot_be_seen_is_not_guessed() -> None:
         ("at 2026-11-21T09:00:01.1234567Z it failed", "at ... it failed"),
         ("at 11/21/2026 9:00:01 AM it failed", "at ... it failed"),
         ("am 21.11.2026 09:00:01 gescheitert", "am ... gescheitert"),
+        ("on Sat, 21 Nov 2026 09:00:00 GMT", "on Sat, ... GMT"),
+        ("am 21.11.2026 9.00.01 gescheitert", "am ... gescheitert"),
+        ("after 00:00:30.1234567 it gave up", "after ... it gave up"),
         ("Exchange 15.2.2562.17 said\r\n  (401)", "Exchange 15.2.2562.17 said (401)"),
         ("x" * 600, "x" * 512),
         ("", ""),
     ],
-    ids=["JWT", "unsigned JWT", "id", "ISO", "English", "German", "version stays", "long", "none"],
+    ids=[
+        "JWT",
+        "unsigned JWT",
+        "id",
+        "ISO",
+        "English",
+        "German",
+        "HTTP",
+        "dots",
+        "duration",
+        "version stays",
+        "long",
+        "none",
+    ],
 )
 def test_a_text_for_the_status_has_no_token_no_id_and_no_time(text: str, expected: str) -> None:
     assert scrub(text) == expected

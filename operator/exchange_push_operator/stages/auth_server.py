@@ -74,7 +74,7 @@ def _published(config: PushConfig, observed: Observations) -> str | None:
         document = observed.document(config.metadata_url)
     except Unreachable:
         return None
-    return (tenant.realm(document) or "") if document is not None else ""
+    return (tenant.realm(document) or "") if document is not None else None
 
 
 def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:

@@ -36,6 +36,7 @@ class Observed:
     versions: tuple[tuple[str, Version], ...]
     unlisted: tuple[str, ...]
     away: tuple[str, ...]
+    maintenance: tuple[str, ...]
     partner: Partner | None
     application: dedicated.DedicatedApplication
 
@@ -62,6 +63,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
         ),
         unlisted=tuple(server.fqdn for server in organization.unlisted(observed, config.servers)),
         away=tuple(sorted(observed.away)),
+        maintenance=tuple(sorted(organization.in_maintenance(observed))),
         partner=_partner(observed),
         application=dedicated.read(observed, config.servers),
     )
@@ -111,7 +113,11 @@ def _servers(config: PushConfig, observed: Observed) -> Finding | None:
             f"{', '.join(strangers)}: Get-ExchangeServer names no Mailbox or Client Access server "
             "of version 15 of this name; correct spec.exchange.servers",
         )
-    old = sorted(name for name, version in observed.versions if version < OLDEST)
+    old = sorted(
+        f"{name} ({'.'.join(map(str, version))})"
+        for name, version in observed.versions
+        if version < OLDEST
+    )
     if old:
         return fails(
             Reason.SERVER_TOO_OLD,
@@ -174,6 +180,14 @@ def _advisories(observed: Observed) -> tuple[Advisory, ...]:
         found.append(
             Advisory(
                 "ServersAway", f"{', '.join(observed.away)}: did not answer and are not counted"
+            )
+        )
+    if observed.maintenance:
+        names = ", ".join(observed.maintenance)
+        found.append(
+            Advisory(
+                "ServersInMaintenance",
+                f"{names}: not changed, not probed and not counted meanwhile",
             )
         )
     return tuple(found)

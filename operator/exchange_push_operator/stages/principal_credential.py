@@ -209,6 +209,15 @@ def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[
                 f"{', '.join(names[:10])}",
             )
         )
+    coming = observed.auth.next
+    if coming and coming not in [certificate.thumbprint for certificate in observed.wanted]:
+        found.append(
+            Advisory(
+                "NextCertificateMissing",
+                f"AuthConfig names {coming} as next, which no listed server has in its store; its "
+                "key cannot be added before it becomes current",
+            )
+        )
     entry = held_current(observed, now)
     day = timedelta(days=1)
     if entry and entry.ends and entry.ends + day < observed.wanted[0].not_after:

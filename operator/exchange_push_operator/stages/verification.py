@@ -29,10 +29,15 @@ SUCCESSES = ("Succeeded", "Success")
 _LONGEST_ERROR = 512
 # The article gives the service 120 s to load its probes.
 _LOADING = timedelta(minutes=5)
+_DATE = (
+    r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2}(?![.\d])"
+    r"|\d{1,2} [A-Z][a-z]{2} \d{4})"
+)
 _VOLATILE = re.compile(
     r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a token
     r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # a request id
-    r"|\d{1,4}[-/.]\d{1,2}[-/.]\d{1,4}[T ]\d{1,2}:\d{2}(?::\d{2}(?:\.\d+)?)?(?: ?[AP]M)?Z?"
+    rf"|{_DATE}(?:[T ]\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}}(?:\.\d+)?)?(?: ?[AP]M)?Z?)?"
+    r"|\b\d{1,2}:\d{2}:\d{2}(?:\.\d+)?(?: ?[AP]M)?"  # a time or a duration
 )
 # The status number stands in the text in every language.
 _GONE = re.compile(r"\((?:404|410)\)")
@@ -45,7 +50,6 @@ class Observed:
     probes: Mapping[str, Probe]
     health_managers: Mapping[str, datetime | None]
     proxy_changed: datetime | None
-    maintenance: frozenset[str]
 
 
 def monitoring_items(server: str) -> Cmdlet:
@@ -114,7 +118,6 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
             for name in servers
         },
         proxy_changed=_proxy_changed(config, observed),
-        maintenance=organization.in_maintenance(observed),
     )
 
 
