@@ -12,7 +12,7 @@ from cryptography.x509 import load_der_x509_certificate
 
 from answers import AUTH, NEXT, NOW, ORGANIZATION_ID, base64_of, certificate, days, entry
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import Refused
+from exchange_push_operator.core.errors import CmdletFailed, Refused
 from exchange_push_operator.core.key_credentials import (
     KeyCredential,
     lost,
@@ -108,9 +108,23 @@ def test_a_key_has_expired_from_its_end_on(ends: str | None, expired: bool) -> N
     assert found.expired(NOW) is expired
 
 
-@pytest.mark.parametrize("principal", [{}, {"keyCredentials": None}, {"keyCredentials": []}])
-def test_a_principal_without_keys_has_none(principal: dict[str, Any]) -> None:
-    assert read_credentials(principal) == ()
+def test_an_empty_list_is_a_list() -> None:
+    assert read_credentials({"keyCredentials": []}) == ()
+
+
+@pytest.mark.parametrize(
+    "principal",
+    [
+        {},
+        {"keyCredentials": None},
+        {"keyCredentials": {"value": []}},
+        {"keyCredentials": [{"keyId": "a", "endDateTime": "some day"}]},
+    ],
+    ids=["no list", "null", "no list but a map", "a date that is none"],
+)
+def test_what_cannot_be_read_is_not_an_empty_list(principal: dict[str, Any]) -> None:
+    with pytest.raises(CmdletFailed):
+        read_credentials(principal)
 
 
 def test_a_list_reads_the_same_in_whatever_order_graph_gives_it_out() -> None:

@@ -60,9 +60,8 @@ def test_an_organisation_without_one_guid_is_not_guessed(rows: list[dict[str, An
         ({"IsMailboxServer": False, "IsClientAccessServer": False}, False),
         ({"AdminDisplayVersion": "Version 15.0 (Build 712.24)"}, True),
         ({"AdminDisplayVersion": "Version 14.3 (Build 123.4)"}, False),
-        ({"AdminDisplayVersion": ""}, False),
     ],
-    ids=["both roles", "Client Access", "Mailbox", "Edge", "2013", "2010", "of no version"],
+    ids=["both roles", "Client Access", "Mailbox", "Edge", "2013", "2010"],
 )
 def test_auth_config_matters_to_a_server(changes: dict[str, Any], counts: bool) -> None:  # noqa: FBT001 - a table
     rows = [server(EX3.upper(), **changes)]
@@ -70,6 +69,13 @@ def test_auth_config_matters_to_a_server(changes: dict[str, Any], counts: bool) 
     found = organization.exchange_servers(observed)
     assert [s.fqdn for s in found] == ([EX3] if counts else [])
     assert organization.unlisted(observed, LISTED) == found
+
+
+@pytest.mark.parametrize("version", ["", None])
+def test_a_server_whose_version_is_not_told_does_not_drop_out(version: str | None) -> None:
+    rows = [server(EX3, AdminDisplayVersion=version)]
+    with pytest.raises(CmdletFailed, match="version"):
+        organization.exchange_servers(seen(organization={EXCHANGE_SERVERS: rows}))
 
 
 def test_a_listed_server_is_not_unlisted_whatever_its_letters() -> None:

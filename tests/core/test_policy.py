@@ -145,7 +145,7 @@ def test_what_is_not_named_is_refused_by_field_and_value(
         ),
         (
             {"principal": {"target": "None"}, "tenant": {"tenantId": FABRIKAM}},
-            {"principals": []},
+            {"principals": [], "domains": ["Fabrikam.com"]},
         ),
         (
             {"authServer": {"metadataUrl": "https://STS.corp.fabrikam.com:8443/x?y=z"}},

@@ -92,7 +92,7 @@ def test_the_realm_of_a_metadata_document(document: dict[str, Any], expected: st
 
 
 def test_the_openid_configuration_is_published_by_the_cloud() -> None:
-    url = tenant.openid_configuration_url(config())
+    url = tenant.openid_configuration_url(config(), "fabrikam.com")
     end = "/fabrikam.com/v2.0/.well-known/openid-configuration"
     assert url == f"https://login.microsoftonline.com{end}"
     china = config(
@@ -102,7 +102,7 @@ def test_the_openid_configuration_is_published_by_the_cloud() -> None:
             "proxy": {"state": "Disabled"},
         }
     )
-    url = tenant.openid_configuration_url(china)
+    url = tenant.openid_configuration_url(china, "fabrikam.com")
     assert url == f"https://login.partner.microsoftonline.cn{end}"
 
 
@@ -126,3 +126,18 @@ def test_another_tenant_than_the_one(declared: str | None, earlier: str | None, 
     with pytest.raises(Refused, match=f"the token names tenant {FABRIKAM}, {field} is") as refused:
         tenant.confirm(asked, FABRIKAM, "the token")
     assert refused.value.reason is Reason.TENANT_MISMATCH
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        (f"https://a.example/metadata/json/1/?realm={FABRIKAM}", FABRIKAM),
+        (f"https://a.example/{FABRIKAM.upper()}/metadata/json/1", FABRIKAM),
+        ("https://a.example/metadata/json/1/?realm=fabrikam.com", None),
+        ("https://a.example/fabrikam.com/metadata/json/1", None),
+        ("https://a.example/", None),
+    ],
+    ids=["realm", "segment", "a domain as realm", "a domain as segment", "nothing"],
+)
+def test_the_tenant_that_a_url_spells_out(url: str, expected: str | None) -> None:
+    assert tenant.named(url) == expected

@@ -46,6 +46,7 @@ POLICY = {
             "exchangeHosts": ["*.corp.fabrikam.com"],
             "tenantIds": [FABRIKAM],
             "principals": ["FirstPartyServicePrincipal", DEDICATED],
+            "domains": ["fabrikam.com"],
         }
     }
 }

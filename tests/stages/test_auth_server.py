@@ -105,8 +105,8 @@ def test_several_that_serve_the_tenant_are_an_advisory_and_none_is_removed() -> 
     [
         ({"realm": CONTOSO}, [], ("False", "TenantMismatch", ())),
         ({"realm": CONTOSO}, [auth_server()], ("False", "TenantMismatch", ())),
-        ({}, [], ("False", "NotFound", (NEW,))),
-        ({"realm": "*"}, [], ("False", "NotFound", (NEW,))),
+        ({}, [], ("Unknown", "Unreachable", ())),
+        ({"realm": "*"}, [], ("Unknown", "Unreachable", ())),
         (Unreachable("no route"), [], ("Unknown", "Unreachable", ())),
         (Unreachable("no route"), [auth_server(Enabled=False)], ("Unknown", "Unreachable", ())),
         (Unreachable("no route"), [auth_server()], ("True", "UpToDate", ())),
@@ -114,8 +114,8 @@ def test_several_that_serve_the_tenant_are_an_advisory_and_none_is_removed() -> 
     ids=[
         "of another tenant: nothing is made",
         "of another tenant: nothing stays unsaid",
-        "that names no tenant is no objection",
-        "that names a group of tenants is no objection",
+        "that names no tenant confirms nothing",
+        "that names a group of tenants confirms nothing",
         "out of reach: nothing is made",
         "out of reach: nothing is mended",
         "out of reach: what is as declared stays so",
@@ -150,4 +150,33 @@ def test_with_a_declared_tenant_and_no_target_nothing_public_is_asked() -> None:
     assert STAGE.looks(asked).metadata == ()
     assert STAGE.looks(config()).metadata == (METADATA,)
     observed = seen(asked, organization={AUTH_SERVERS: []}, document=Unreachable("not asked"))
-    assert told(plan_of(STAGE, asked, observed)) == ("False", "NotFound", (NEW,))
+    own = NEW.replace("realm=fabrikam.com", f"realm={FABRIKAM}")
+    assert told(plan_of(STAGE, asked, observed)) == ("False", "NotFound", (own,))
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("realm=contoso.com", ("Unknown", "Unreachable", ())),
+        (f"realm={CONTOSO}", ("False", "TenantMismatch", ())),
+    ],
+    ids=["a domain that is not looked up", "another tenant"],
+)
+def test_without_a_look_only_a_url_that_names_the_tenant_itself_is_trusted(
+    url: str, expected: object
+) -> None:
+    metadata = f"https://accounts.accesscontrol.windows.net/metadata/json/1/?{url}"
+    asked = config(
+        {
+            "tenant": {"tenantId": FABRIKAM},
+            "principal": {"target": "None"},
+            "authServer": {"metadataUrl": metadata},
+        }
+    )
+    observed = seen(asked, organization={AUTH_SERVERS: []})
+    assert told(plan_of(STAGE, asked, observed)) == expected
+
+
+def test_an_auth_server_of_another_type_is_not_ours() -> None:
+    observed = seen(organization={AUTH_SERVERS: [auth_server(Type="AzureAD")]})
+    assert told(plan_of(STAGE, config(), observed)) == ("False", "OtherType", ())

@@ -6,7 +6,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from exchange_push_operator.adapters.foreign_text import first_sentence
+from exchange_push_operator.adapters.foreign_text import first_sentence, short
 from exchange_push_operator.adapters.http import host_of
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import GraphAccess
@@ -65,7 +65,7 @@ def credential_field(access: GraphAccess) -> str:
 def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
     """The error of a sign-in: MSAL's result without an access token."""
     host = host_of(access.authority)
-    error = str(result.get("error") or "no reason given")
+    error = short(str(result.get("error") or "no reason given"))
     if error in _PASSING:
         return Unreachable(f"{host}: Entra ID is out of order for the moment ({error})")
     number = _number(result)

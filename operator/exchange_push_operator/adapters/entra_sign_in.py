@@ -13,6 +13,7 @@ import msal
 import requests
 
 from exchange_push_operator.adapters.entra_refusals import credential_field, refusal
+from exchange_push_operator.adapters.foreign_text import mask
 from exchange_push_operator.adapters.graph_replies import throttled
 from exchange_push_operator.adapters.http import CHECK_GATEWAY, Https, Reply, host_of
 from exchange_push_operator.core.client_certificate import check_client_certificate
@@ -20,6 +21,8 @@ from exchange_push_operator.core.errors import PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import GraphAccess
 from exchange_push_operator.core.reasons import Reason
 
+# What MSAL raises on JSON whose values are of other types than it expects, or nested too deep.
+_NOT_UNDERSTOOD = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
 _TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750's b64token: safe in a header
 
 
@@ -59,24 +62,29 @@ class SignIn:
             return self._token
 
     def _acquire(self, app: Any) -> str:
+        host = host_of(self._access.authority)
         try:
             result = app.acquire_token_for_client([f"{self._access.graph}/.default"])
         except _NoAnswerError as error:
             raise error.meaning from error
+        except _NOT_UNDERSTOOD:
+            # Not chained: MSAL's error may hold the answer.
+            message = f"{host}: its answer to the sign-in cannot be understood; {CHECK_GATEWAY}"
+            raise Unreachable(message) from None
         token = result.get("access_token")
         if token is None:
-            raise self._without_secret(refusal(result, self._access))
-        if not _TOKEN.fullmatch(token):
-            message = f"{host_of(self._access.authority)}: the access token is unreadable"
+            raise refusal(self._without_secret(result), self._access)
+        if not isinstance(token, str) or not _TOKEN.fullmatch(token):
+            message = f"{host}: the access token is unreadable"
             raise Unreachable(message)
-        return str(token)
+        return token
 
     def _new_app(self) -> Any:
-        access = self._access
+        access, credential = self._access, self._credential()
         try:
             return msal.ConfidentialClientApplication(
                 access.client_id,
-                client_credential=self._credential(),
+                client_credential=credential,
                 authority=f"{access.authority}/{access.tenant_id}",
                 instance_discovery=False,  # would ask login.microsoftonline.com for every cloud
                 azure_region=msal.ConfidentialClientApplication.DISABLE_MSAL_FORCE_REGION,
@@ -85,7 +93,7 @@ class SignIn:
             )
         except _NoAnswerError as error:
             raise error.meaning from error
-        except (KeyError, ValueError) as error:
+        except _NOT_UNDERSTOOD as error:
             message = f"{host_of(access.authority)}: its OpenID configuration cannot be used"
             raise Unreachable(message) from error
 
@@ -105,12 +113,14 @@ class SignIn:
         self._expires = check_client_certificate(access.certificate, key, self._now())
         return {"private_key": key, "public_certificate": access.certificate}
 
-    def _without_secret(self, error: PushError) -> PushError:
-        # Entra ID does not repeat secrets; what answers in its place might.
-        secret = self._access.client_secret
-        if secret is not None:
-            error.args = (str(error).replace(secret.reveal(), "***"),)
-        return error
+    def _without_secret(self, result: Mapping[str, Any]) -> Mapping[str, Any]:
+        # Entra ID does not repeat secrets; what answers in its place might. Before anything is
+        # cut: half a secret would not be found.
+        secret = self._access.client_secret.reveal() if self._access.client_secret else ""
+        return {
+            name: mask(value, secret) if isinstance(value, str) else value
+            for name, value in result.items()
+        }
 
 
 class _NoAnswerError(requests.RequestException):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Sequence
 
+from exchange_push_operator.adapters.foreign_text import account_name
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import Answer
@@ -45,19 +46,21 @@ def raise_for_session(
     """
     for number, answer in enumerate(answers):
         if answer.error is not None and answer.error.where == "session":
-            log.info("%s: no Exchange session: %s", server, answer.error)
+            meaning = _explain(server, username, answer.error, _local(batch, answers))
+            log.info("%s (its own words: %s)", meaning, answer.error)
             if not changes or number == 0:
-                raise _explain(server, username, answer.error, _local(batch, answers))
+                raise meaning
 
 
 def _explain(server: str, username: str, error: CmdletFailed, about: str) -> PushError:
+    account = account_name(username)
     where = f"http://{server}/PowerShell/"
     if error.identifier == "AccessDenied" or error.category in _DENIED:
         # The host signs in there by itself: a network logon has no credential to pass on, and
         # the virtual directory of Exchange takes nothing but Kerberos.
         return Refused(
             Reason.SECOND_HOP_FAILED,
-            f"{server} signs {username} in, but its Exchange session {where} turns the account "
+            f"{server} signs {account} in, but its Exchange session {where} turns the account "
             "down: let it use remote PowerShell (Set-User -RemotePowerShellEnabled $true), give it "
             "a management role, and check Kerberos there (klist get http/" + server + ")",
         )

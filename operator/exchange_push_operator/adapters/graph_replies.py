@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from exchange_push_operator.adapters.foreign_text import first_sentence
-from exchange_push_operator.adapters.http import CHECK_GATEWAY, Reply, lost
+from exchange_push_operator.adapters.foreign_text import first_sentence, short
+from exchange_push_operator.adapters.http import CHECK_GATEWAY, Reply
+from exchange_push_operator.adapters.http_trouble import lost
 from exchange_push_operator.core.errors import (
     GraphFailed,
     PushError,
@@ -58,7 +59,7 @@ def _failure(reply: Reply, host: str, *, changes: bool) -> PushError:
 
 def _refusal(status: int, error: Mapping[str, Any], host: str) -> PushError:
     codes = tuple(dict.fromkeys(_codes(error)))
-    code = codes[0] if codes else f"HTTP {status}"
+    code = short(codes[0]) if codes else f"HTTP {status}"
     if status == 401:  # noqa: PLR2004 - HTTP
         cure = "check tenant.cloud and that the application is enabled"
         return Refused(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -13,20 +13,20 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 from urllib.parse import urlsplit
 
+import certifi
 import requests
 from requests.adapters import HTTPAdapter
-from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
-from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, SpecError, Unreachable
+from exchange_push_operator.adapters.http_deadline import context_with_limit, time_limit
+from exchange_push_operator.adapters.http_trouble import TROUBLE, not_an_address, translated
+from exchange_push_operator.core.errors import Unreachable
 
 TIMEOUTS = (3.0, 10.0)  # seconds: to connect, and between two pieces of an answer
+LONGEST = 30.0  # seconds from the first byte sent to the last byte of the answer
 CHECK_GATEWAY = "check the proxy or gateway between"
 _LARGEST = 8 * 1024 * 1024  # a principal with 600 keys is about 2 MB
 _CHUNK = 64 * 1024
 _LONGEST_PAUSE = 3600.0
-# OpenSSL's X509_V_ERR numbers for "nobody I know signed this".
-_UNKNOWN_SIGNER = frozenset({2, 18, 19, 20, 21})
 
 
 @dataclass(frozen=True, slots=True, repr=False)
@@ -41,7 +41,7 @@ class Reply:
         """The body, where it is a JSON object."""
         try:
             document = json.loads(self.text)
-        except ValueError:
+        except (ValueError, RecursionError):
             return None
         return document if isinstance(document, dict) else None
 
@@ -64,12 +64,17 @@ class Https:
     """
 
     def __init__(
-        self, ca_file: str | None = None, *, timeouts: tuple[float, float] = TIMEOUTS
+        self,
+        ca_file: str | None = None,
+        *,
+        timeouts: tuple[float, float] = TIMEOUTS,
+        longest: float = LONGEST,
     ) -> None:
         """Raises ValueError where ``ca_file`` holds no PEM certificate."""
         if ca_file is not None:
             _check_authorities(ca_file)
         self._timeouts = timeouts
+        self._longest = longest
         self._session = _open_session(ca_file)
 
     def call(  # noqa: PLR0913 - the parts of an HTTP request
@@ -86,16 +91,17 @@ class Https:
         """Send one request; any status is an answer, except a redirect.
 
         Raises:
-            SpecError: not an https address.
+            SpecError: not an https address, or not the name of a host.
             Unreachable: no answer. With ``changes``: and the request was not sent.
             OutcomeUnknown: with ``changes``, the request may have been carried out.
         """
         host = host_of(url)
         try:
-            reply = self._exchange(method, url, dict(headers or {}), (params, data, json_body))
-        except (requests.RequestException, OSError) as error:
+            with time_limit(self._longest):
+                reply = self._exchange(method, url, dict(headers or {}), (params, data, json_body))
+        except TROUBLE as error:
             _forget_request(error)
-            raise _translated(error, host, changes=changes) from error
+            raise translated(error, host, changes=changes) from error
         if 300 <= reply.status_code < 400:  # noqa: PLR2004 - HTTP's class of redirects
             message = f"{host}: answered with a redirect, which is not followed; {CHECK_GATEWAY}"
             raise Unreachable(message)
@@ -129,27 +135,33 @@ def host_of(url: str) -> str:
     try:
         parts = urlsplit(url)
     except ValueError as error:
-        raise _not_an_address(url) from error
+        raise not_an_address(url) from error
     if parts.scheme != "https" or not parts.hostname:
-        raise _not_an_address(url)
+        raise not_an_address(url)
     return parts.hostname
 
 
-def lost(message: str, *, changes: bool) -> PushError:
-    """The error for an answer that did not come: harmless for a look, open for a change."""
-    if changes:
-        return OutcomeUnknown(f"{message}; the change may have been made")
-    return Unreachable(message)
+class _Session(requests.Session):
+    def get_redirect_target(self, resp: requests.Response) -> str | None:
+        """None: even without following it, requests would read its body, however long."""
+        del resp
+        return None
+
+
+class _Adapter(HTTPAdapter):
+    def init_poolmanager(self, *arguments: Any, **options: Any) -> None:
+        """Make connections that keep to the time limit."""
+        super().init_poolmanager(*arguments, **options, ssl_context=context_with_limit())
 
 
 def _open_session(ca_file: str | None) -> requests.Session:
-    session = requests.Session()
+    session = _Session()
     session.trust_env = False  # REQUESTS_CA_BUNDLE would win over verify, .netrc over our headers
-    session.verify = ca_file or True
+    session.verify = ca_file or certifi.where()
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = f"exchange-push-operator/{_own_version()}"
     session.adapters.clear()  # leaves http:// without an adapter
-    session.mount("https://", HTTPAdapter(pool_maxsize=32))
+    session.mount("https://", _Adapter(pool_maxsize=32))
     return session
 
 
@@ -184,54 +196,9 @@ def _forget_request(error: Exception) -> None:
         error.request = None
 
 
-def _translated(error: Exception, host: str, *, changes: bool) -> PushError:
-    if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
-        return _not_an_address(host)
-    for cause in _causes(error):
-        text = _before_sending(cause)
-        if text:
-            return Unreachable(f"{host}: {text}")
-    return lost(f"{host}: {_after_sending(error)}", changes=changes)
-
-
-def _causes(error: BaseException) -> Iterator[BaseException]:
-    # requests and urllib3 wrap by argument. __context__ is left alone: it may belong to an older
-    # error, and "was not sent" must never be read off that.
-    yield error
-    for inner in (*error.args, getattr(error, "reason", None)):
-        if isinstance(inner, BaseException):
-            yield from _causes(inner)
-
-
-def _before_sending(cause: BaseException) -> str:
-    match cause:
-        case NameResolutionError():
-            return "the name cannot be resolved; check the DNS of the cluster"
-        case NewConnectionError() | ConnectTimeoutError():
-            return "no connection can be made; check firewalls and network policies"
-        case ssl.SSLCertVerificationError():
-            unknown = cause.verify_code in _UNKNOWN_SIGNER
-            cure = "; name the CA that signed it with --ca-file" if unknown else ""
-            return f"its TLS certificate is not trusted ({cause.verify_message}){cure}"
-        case _:
-            return ""
-
-
-def _after_sending(error: Exception) -> str:
-    if isinstance(error, ReadTimeout):
-        return "no answer in time"
-    if any(isinstance(cause, ssl.SSLError) for cause in _causes(error)):
-        return "the TLS connection failed"
-    return "the connection was cut before the answer was complete"
-
-
-def _not_an_address(text: str) -> SpecError:
-    return SpecError(f"{text!r} is not an https address")
-
-
 def _seconds_between(earlier: str, later: str) -> float | None:
     try:
         dates = [parsedate_to_datetime(text).astimezone(UTC) for text in (earlier, later)]
-    except ValueError:
+    except (ValueError, OverflowError):
         return None
     return (dates[1] - dates[0]).total_seconds()

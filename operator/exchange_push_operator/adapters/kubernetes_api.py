@@ -29,6 +29,7 @@ from exchange_push_operator.core.errors import (
 from exchange_push_operator.core.reasons import Reason
 
 _TIMEOUTS = (3.0, 15.0)  # seconds: to connect, and to wait for the answer
+_LONGEST_PAUSE = 3600.0
 
 
 class Invalid(PushError):
@@ -90,17 +91,21 @@ class KubernetesApi:
             Unreachable: no answer, or a 5xx.
         """
         headers = {"Accept": "application/json", "Content-Type": content_type}
-        self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
         url = self._client.configuration.host + path
         try:
+            self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
             response = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUTS)
             content = response.read()  # type: ignore[no-untyped-call]  # the client has no hints
-        except (ApiException, HTTPError, OSError) as error:
+        except (ApiException, ConfigException, HTTPError, OSError) as error:
             message = f"the API server does not answer {method} {path}: {_cause(error)}"
             raise Unreachable(message) from error
         if response.status >= HTTPStatus.BAD_REQUEST:
             return _refusal(response, content, f"{method} {path}")
-        return json.loads(content)
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            message = f"what answers {method} {path} is not the API server: it sends no JSON"
+            raise Unreachable(message) from error
 
 
 def _load_service_account(configuration: Configuration) -> None:
@@ -133,7 +138,8 @@ def _refusal(response: Any, content: bytes, call: str) -> None:
             raise Refused(Reason.ACCESS_DENIED, f"the API server refuses {text}")
         case HTTPStatus.TOO_MANY_REQUESTS:
             pause = response.getheader("Retry-After") or ""
-            raise Throttled(text, float(pause) if pause.isdecimal() else None)
+            seconds = min(float(pause), _LONGEST_PAUSE) if pause.isdecimal() else None
+            raise Throttled(text, seconds)
         case status if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
             raise Unreachable(text)
         case _:
@@ -143,7 +149,7 @@ def _refusal(response: Any, content: bytes, call: str) -> None:
 def _message(content: bytes) -> str:
     try:
         status = json.loads(content)
-    except ValueError:
+    except (ValueError, RecursionError):
         return ""
     return str(status.get("message") or "") if isinstance(status, dict) else ""
 

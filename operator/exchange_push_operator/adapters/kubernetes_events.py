@@ -83,6 +83,7 @@ class EventRecorder:
         self._waiting: queue.Queue[_Item] = queue.Queue(_WAITING)
         self._budgets: _Recent[str, Budget] = _Recent()
         self._series: _Recent[tuple[str, Event], Series] = _Recent()
+        self._told: set[type[Exception]] = set()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
@@ -124,7 +125,19 @@ class EventRecorder:
             self._write(resource, event)
         except PushError as error:
             _LOG.warning("an event was dropped (%s): %s", event.reason, error)
+        except Exception as error:  # noqa: BLE001 - a bug in one event must not end all
+            self._tell_once(event, error)
         return True
+
+    def _tell_once(self, event: Event, error: Exception) -> None:
+        kind = type(error)
+        _LOG.error(
+            "a bug dropped an event (%s): %s; please report it",
+            event.reason,
+            kind.__name__,
+            exc_info=None if kind in self._told else error,
+        )
+        self._told.add(kind)
 
     def _write(self, resource: Resource, event: Event) -> None:
         now, uid = self._now(), resource["metadata"]["uid"]
@@ -189,4 +202,4 @@ def _micro_time(moment: datetime) -> str:
 
 
 def _cut(text: str) -> str:
-    return text.encode()[:_LONGEST_NOTE].decode(errors="ignore")
+    return text.encode(errors="replace")[:_LONGEST_NOTE].decode(errors="ignore")

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kubernetes.client import ApiClient, ApiException, CoreV1Api
+from kubernetes.config import ConfigException
 from urllib3.exceptions import HTTPError
 
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
@@ -39,7 +40,7 @@ class KubernetesSecrets:
             body = response.data
         except ApiException as error:
             raise _translated(error, secret) from error
-        except HTTPError as error:
+        except (ConfigException, HTTPError, OSError) as error:
             message = f"Secret {secret}: the API server does not answer"
             raise Unreachable(message) from error
         return _entries(body, secret)
@@ -52,7 +53,7 @@ def _entries(body: bytes, secret: str) -> tuple[dict[str, bytes], str]:
             key: base64.b64decode(text) for key, text in (document.get("data") or {}).items()
         }
         return entries, str(document["metadata"]["resourceVersion"])
-    except (ValueError, TypeError, KeyError, AttributeError):
+    except (ValueError, TypeError, KeyError, AttributeError, RecursionError):
         # Not chained: the decoder's error holds the text it was given.
         message = f"Secret {secret}: the API server's answer cannot be read"
         raise Unreachable(message) from None

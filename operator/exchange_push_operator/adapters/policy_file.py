@@ -13,6 +13,8 @@ from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.core.policy import Policy, parse_policy
 
 _LOG = logging.getLogger(__name__)
+# What PyYAML lets through: 2026-13-45, !!int "", !!bool x, and a thousand open brackets.
+_BAD_VALUE = (ValueError, LookupError, AttributeError, RecursionError)
 _Stamp: TypeAlias = tuple[int, int, int] | None
 
 
@@ -69,6 +71,9 @@ def _read(path: Path) -> Policy:
         raise SpecError(message) from error
     except yaml.YAMLError as error:
         message = f"policy {path} is not YAML: {' '.join(str(error).split())}"
+        raise SpecError(message) from error
+    except _BAD_VALUE as error:
+        message = f"policy {path} is not YAML: a value is not of the type that it looks like"
         raise SpecError(message) from error
     try:
         return parse_policy(document if document is not None else {})

@@ -18,6 +18,7 @@ from typing import Any, TypeAlias
 from exchange_push_operator.core.commands import Cmdlet, Value
 from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.ports import Answer, Sensitive
+from exchange_push_operator.core.scrub import scrub
 
 Message: TypeAlias = Mapping[str, Any]
 
@@ -133,7 +134,7 @@ def decode(line: bytes) -> Message | None:
     """A line of the host; None for anything else that stands on its standard output."""
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None
 
@@ -141,19 +142,19 @@ def decode(line: bytes) -> Message | None:
 def answers(message: Message) -> tuple[Answer, ...]:
     """What the host says to each cmdlet that it ran.
 
-    Raises: KeyError, TypeError, AttributeError where the answer has another shape.
+    Raises: KeyError, TypeError, AttributeError, ValueError where the answer has another shape.
     """
     return tuple(_answer(result) for result in message["results"])
 
 
 def one_line(text: str) -> str:
     """A server's own text in one line, without what is another at each call, not too long."""
-    return " ".join(_PREFIX.sub("", text.strip()).split())[:_LONGEST_TEXT]
+    return scrub(_PREFIX.sub("", text.strip()))[:_LONGEST_TEXT]
 
 
 def _answer(result: Message) -> Answer:
     errors = result["errors"]
-    rows = tuple(result["output"])
+    rows = tuple(dict(row) for row in result["output"])
     if errors or not result["ok"]:
         return Answer(rows, _failure(errors[0] if errors else {}))
     return Answer(rows)

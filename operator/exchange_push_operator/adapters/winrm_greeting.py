@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 
+from exchange_push_operator.adapters.foreign_text import short
 from exchange_push_operator.adapters.powershell_host import Message, bootstrap
 from exchange_push_operator.adapters.winrm_session import Session
 from exchange_push_operator.adapters.winrm_trouble import Gone
@@ -36,7 +37,7 @@ def _inspect(ready: Message, server: str) -> None:
     if ready.get("bits") != 64:  # noqa: PLR2004 - Exchange's registry keys are 64-bit
         message = f"{server}: WinRM starts a 32-bit PowerShell; run the 64-bit WinRM service"
         raise Unreachable(message)
-    host = str(ready.get("host", ""))
+    host = short(str(ready.get("host", "")))
     if host.casefold() != server.partition(".")[0][:_NETBIOS].casefold():
         message = (
             f"{server} is answered by the computer {host}: "

@@ -26,6 +26,7 @@ from requests.exceptions import RequestException
 from winrm.exceptions import InvalidCredentialsError
 
 from exchange_push_operator.adapters.exchange_session import is_broken
+from exchange_push_operator.adapters.foreign_text import short
 from exchange_push_operator.adapters.powershell_host import (
     Message,
     answers,
@@ -41,12 +42,11 @@ from exchange_push_operator.adapters.winrm_transport import Wire
 from exchange_push_operator.adapters.winrm_trouble import (
     TROUBLE,
     Gone,
-    Place,
     can_resend,
     can_restart,
-    explain,
     was_not_sent,
 )
+from exchange_push_operator.adapters.winrm_words import Place, explain, what_next
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import Answer, ExchangeAccess
@@ -93,7 +93,7 @@ class Server:
         self.lock = threading.Lock()
         self.retired = False
         self.used = surroundings.clock()
-        self._place = Place(name, access.scheme, access.port, access.username)
+        self._place = Place.of(name, access)
         self._access = access
         self._sign_in = sign_in
         self._around = surroundings
@@ -130,7 +130,7 @@ class Server:
         except TROUBLE as error:
             if request.is_open or not can_restart(error):
                 raise
-            log.info("%s: %s; starting a new process", self._place.server, error)
+            log.info("%s; starting a new process there", explain(error, self._place))
             self._drop()
         return self._attempt(request)
 
@@ -192,10 +192,11 @@ class Server:
 
     def _read(self, message: Message, session: Session, request: _Request) -> tuple[Answer, ...]:
         if message.get("boot") != session.boot or "fatal" in message:
-            raise Gone(text=f"the host does not answer as it should ({message.get('fatal')})")
+            why = short(str(message.get("fatal") or "another process"))
+            raise Gone(text=f"the host script does not answer as it should ({why})")
         try:
             found = answers(message)
-        except (KeyError, TypeError, AttributeError) as error:
+        except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise Gone(text="the host's answer has another form") from error
         if message.get("stuck"):
             raise self._stuck(request, found)
@@ -212,14 +213,17 @@ class Server:
         return Unreachable(f"{self._place.server}: {name} does not end; check the server's load")
 
     def _give_up(self, error: BaseException, request: _Request) -> PushError:
-        log.info("%s: %s: %s", self._place.server, type(error).__name__, error)
         explained = explain(error, self._place)
+        log.debug("%s: %s: %s", self._place.server, type(error).__name__, error)
         if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
             self._sign_in.refused(self._place.server, explained)
         self._drop(silently=_is_cut_off(error))
         if request.is_open:
             names = ", ".join(command.name for command in request.batch)
-            return OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
+            unknown = OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
+            log.info("%s (%s); looking before anything is repeated", unknown, explained)
+            return unknown
+        log.info("%s%s", explained, what_next(explained))
         return explained
 
     def _is_worn(self) -> bool:

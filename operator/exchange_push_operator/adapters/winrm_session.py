@@ -17,9 +17,11 @@ from exchange_push_operator.adapters.winrm_trouble import (
     HTTP_STALE,
     TROUBLE,
     Gone,
+    Odd,
     Overdue,
     is_busy,
 )
+from exchange_push_operator.core.errors import PushError
 
 log = logging.getLogger("exchange_push_operator.exchange")
 
@@ -172,5 +174,9 @@ class Session:
         self._tally("requests")
         try:
             return verb(*arguments, **options)
+        except (*TROUBLE, PushError):
+            raise
+        except Exception as error:
+            raise Odd from error
         finally:
             self._used = self._clock()

@@ -17,7 +17,7 @@ from requests_ntlm import HttpNtlmAuth
 from winrm.exceptions import WinRMTransportError
 from winrm.protocol import Protocol as PyWinRM
 
-from exchange_push_operator.core.errors import Refused, SpecError
+from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
 from exchange_push_operator.core.reasons import Reason
 
 if TYPE_CHECKING:
@@ -202,18 +202,28 @@ class Authorities:
     def path(self, ca_pem: str | None) -> str:
         """The file to verify with.
 
-        Raises: Refused (SecretInvalid): not PEM.
+        Raises: Refused (SecretInvalid): not PEM. Unreachable: no room for the file here.
         """
         if ca_pem is None:
             return self.default
+        name = hashlib.sha256(ca_pem.encode(errors="replace")).hexdigest() + ".pem"
         with self._lock:
-            if self._folder is None:
-                self._folder = tempfile.TemporaryDirectory(prefix="exchange-push-ca-")
-            file = Path(self._folder.name, hashlib.sha256(ca_pem.encode()).hexdigest() + ".pem")
-            if not file.exists():
-                _check(ca_pem)
-                file.write_text(ca_pem)
-            return str(file)
+            try:
+                return self._file(name, ca_pem)
+            except OSError as error:
+                message = "the operator cannot write the CA to its own disk; check its /tmp"
+                raise Unreachable(message) from error
+
+    def _file(self, name: str, ca_pem: str) -> str:
+        if self._folder is None:
+            self._folder = tempfile.TemporaryDirectory(prefix="exchange-push-ca-")
+        file = Path(self._folder.name, name)
+        if not file.exists():
+            _check(ca_pem)
+            part = file.with_suffix(".part")  # a full disk must not leave half a file behind
+            part.write_text(ca_pem)
+            part.replace(file)
+        return str(file)
 
     def close(self) -> None:
         """Remove the files."""
@@ -226,6 +236,6 @@ class Authorities:
 def _check(ca_pem: str) -> None:
     try:
         ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT).load_verify_locations(cadata=ca_pem)
-    except (ssl.SSLError, ValueError) as error:  # ValueError: empty, or not ASCII
+    except (ssl.SSLError, ValueError, TypeError) as error:  # the others: empty, not ASCII
         message = "the Secret of spec.exchange.connection.caSecretRef holds no PEM certificates"
         raise Refused(Reason.SECRET_INVALID, message) from error

@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.x509 import Certificate, parse_utc, read_certificate, utc_text
 
 _NAMESPACE = uuid.UUID("5b0e6bd4-7c0c-5f7e-9a55-2f3c2f2f0c11")
@@ -52,8 +53,17 @@ class KeyCredential:
 
 
 def read_credentials(principal: Mapping[str, Any]) -> tuple[KeyCredential, ...]:
-    """The entries of a principal read with ``$select=keyCredentials``."""
-    read = (_read(raw) for raw in principal.get("keyCredentials") or ())
+    """The entries of a principal read with ``$select=keyCredentials``.
+
+    Raises:
+        CmdletFailed: there is no list, or an entry cannot be read. An empty list is a list; what
+            is missing is not empty (safety rule 2).
+    """
+    with reading("Microsoft Graph, key credentials"):
+        listed = principal["keyCredentials"]
+        if not isinstance(listed, list):
+            raise TypeError(type(listed))
+        read = [_read(raw) for raw in listed]
     # Graph promises no order, and the same list must make the same plan.
     return tuple(sorted(read, key=lambda entry: entry.key_id))
 

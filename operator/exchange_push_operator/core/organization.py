@@ -16,6 +16,7 @@ from typing import Any
 from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
 from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.x509 import Certificate, parse_utc, read_certificate
 
 ORGANIZATION_CONFIG = cmdlet("Get-OrganizationConfig")
@@ -34,7 +35,14 @@ LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
 # had the transport role before, so that the role can be given back even after a crash.
 OURS = "Push proxy Auth; SMTP "
 
+_THUMBPRINTS = {
+    "CurrentCertificateThumbprint",
+    "PreviousCertificateThumbprint",
+    "NextCertificateThumbprint",
+}
 Version = tuple[int, ...]
+_FIFTEEN = 15
+_GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 _NUMBERS = re.compile(r"\d+")
 
 
@@ -102,9 +110,10 @@ class StoredCertificate:
 def organization_id(observed: Observations) -> str:
     """The GUID of the Exchange organisation. Raises: Refused, CmdletFailed."""
     rows = observed.organization(ORGANIZATION_CONFIG)
-    if len(rows) != 1 or not rows[0].get("Guid"):
+    text = str(rows[0].get("Guid")).strip("{}").lower() if len(rows) == 1 else ""
+    if not _GUID.fullmatch(text):
         raise CmdletFailed("Get-OrganizationConfig did not name the organization's GUID")
-    return str(rows[0]["Guid"]).lower()
+    return text
 
 
 def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
@@ -120,7 +129,11 @@ def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
         for row in rows
         if row["IsMailboxServer"] or row["IsClientAccessServer"]
     )
-    return tuple(server for server in servers if server.version[:1] == (15,))
+    found = tuple(servers)
+    unreadable = [server.name for server in found if not server.version]
+    if unreadable:  # a server must not drop out of "every server" for that (safety rule 12)
+        raise CmdletFailed(f"Get-ExchangeServer told no version of {', '.join(unreadable)}")
+    return tuple(server for server in found if server.version[0] == _FIFTEEN)
 
 
 def unlisted(observed: Observations, listed: tuple[str, ...]) -> tuple[ExchangeServer, ...]:
@@ -161,7 +174,8 @@ def in_maintenance(observed: Observations) -> frozenset[str]:
 
 def _maintained(observed: Observations, name: str) -> bool:
     try:
-        return local_server(observed, name).maintenance
+        with reading(name):
+            return local_server(observed, name).maintenance
     except CmdletFailed:
         return False
 
@@ -172,12 +186,16 @@ def auth_config(observed: Observations) -> AuthConfig:
     if len(rows) != 1:
         raise CmdletFailed("Get-AuthConfig did not answer with one object")
     row = rows[0]
+    # A property that is missing is not empty; ServiceName is always there in an object that
+    # could be read.
+    if not row.get("ServiceName") or not set(row).issuperset(_THUMBPRINTS):
+        raise CmdletFailed("Get-AuthConfig answered with an object that lacks its properties")
     effective = row.get("NextCertificateEffectiveDate")
     return AuthConfig(
         current=_thumbprint(row.get("CurrentCertificateThumbprint")),
         previous=_thumbprint(row.get("PreviousCertificateThumbprint")),
         next=_thumbprint(row.get("NextCertificateThumbprint")),
-        next_effective=parse_utc(effective) if effective else None,
+        next_effective=_moment(effective),
     )
 
 
@@ -192,7 +210,7 @@ def _store(rows: Iterable[Row]) -> Mapping[str, StoredCertificate]:
 
 
 def _stored(row: Mapping[str, Any]) -> StoredCertificate | None:
-    certificate = read_certificate(base64.b64decode(str(row["RawData"])))
+    certificate = read_certificate(base64.b64decode(str(row["RawData"]), validate=True))
     if certificate is None:
         return None
     return StoredCertificate(
@@ -223,6 +241,12 @@ def unlisted_store(observed: Observations, server: str) -> Mapping[str, StoredCe
     """An unlisted server's store by thumbprint; None if it cannot be seen."""
     answer = observed.cmdlets[ORGANIZATION, certificates_on(server, None)]
     return None if answer.error else _store(answer.rows)
+
+
+def _moment(value: Any) -> datetime | None:
+    """A date; None for an empty one, which .NET writes as the first day of the year 1."""
+    moment = parse_utc(value) if value else None
+    return moment if moment is not None and moment.year > 1 else None
 
 
 def _thumbprint(value: Any) -> str | None:

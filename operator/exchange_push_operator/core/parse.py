@@ -66,9 +66,9 @@ def _parse(resource: Mapping[str, Any]) -> PushConfig:
         connection=_connection(spec["exchange"]["connection"]),
         thumbprint=(spec["certificate"].get("thumbprint") or "").upper() or None,
         auth_server=spec["authServer"]["name"],
-        metadata_url=_metadata_url(spec["authServer"], tenant),
+        metadata_url=_metadata_url(spec["authServer"], tenant, unasked=target is Target.NONE),
         target=target,
-        app_id=principal["appId"] if target is Target.DEDICATED else EXCHANGE_ONLINE,
+        app_id=principal["appId"].lower() if target is Target.DEDICATED else EXCHANGE_ONLINE,
         drop_expired_keys=principal["dropExpiredKeys"],
         proxy=_proxy(spec["proxy"], tenant),
         verification=_verification(spec["verification"]),
@@ -121,14 +121,17 @@ def _connection(spec: Mapping[str, Any]) -> Connection:
     )
 
 
-def _metadata_url(spec: Mapping[str, Any], tenant: Tenant) -> str:
+def _metadata_url(spec: Mapping[str, Any], tenant: Tenant, *, unasked: bool) -> str:
     url: str | None = spec.get("metadataUrl") or tenant.cloud.metadata_url
     if url is None:
         raise SpecError(
             f"spec.authServer.metadataUrl: required for cloud {tenant.cloud.name}, "
             "whose address is not documented"
         )
-    return url.replace("{domain}", tenant.domain)
+    # A tenant id instead of the domain where the domain is never looked up: the URL then says
+    # itself whose it is.
+    name = tenant.tenant_id if unasked and tenant.tenant_id else tenant.domain
+    return url.replace("{domain}", name)
 
 
 def _proxy(spec: Mapping[str, Any], tenant: Tenant) -> Proxy:

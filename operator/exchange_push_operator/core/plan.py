@@ -77,8 +77,8 @@ class Step:
 
     @property
     def key(self) -> str:
-        """The same for the same change on the same server."""
-        return f"{self.server or '*'} {self.text}"
+        """The same for the same change on the same server, whatever stands beside it."""
+        return f"{self.server or '*'} {self.event} {self.target} {self.command}"
 
     @property
     def spelled_out(self) -> str:

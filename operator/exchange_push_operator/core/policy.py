@@ -18,7 +18,7 @@ from exchange_push_operator.core.reasons import Reason
 
 EVERY_NAMESPACE = "*"
 _PLAIN_URL = re.compile(r"https://([-A-Za-z0-9.]+)(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
-_KEYS = ("exchangeHosts", "tenantIds", "principals", "issuerHosts", "pushHosts")
+_KEYS = ("exchangeHosts", "tenantIds", "principals", "issuerHosts", "pushHosts", "domains")
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +30,7 @@ class Rules:
     principals: tuple[str, ...] = ()
     issuer_hosts: tuple[str, ...] = ()
     push_hosts: tuple[str, ...] = ()
+    domains: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,13 +52,19 @@ class Policy:
         if config.target is not Target.NONE:
             name = config.app_id if config.target is Target.DEDICATED else config.target.value
             self._require(config, "principals", name, "spec.principal")
+        self._addresses(config)
+
+    def _addresses(self, config: PushConfig) -> None:
         issuer = _host(config.metadata_url)
         if issuer not in config.tenant.cloud.issuer_hosts:
             self._hosts(config, "issuerHosts", issuer, "spec.authServer.metadataUrl")
-        if config.proxy.state is ProxyState.ENABLED and config.proxy.uri:
-            push = _host(config.proxy.uri)
-            if push not in config.tenant.cloud.push_hosts:
-                self._hosts(config, "pushHosts", push, "spec.proxy.uri")
+        if config.proxy.state is not ProxyState.ENABLED:
+            return
+        push = _host(config.proxy.uri or "")
+        if push not in config.tenant.cloud.push_hosts:
+            self._hosts(config, "pushHosts", push, "spec.proxy.uri")
+        if config.stays_inside:  # whose domain it is cannot be looked up
+            self._require(config, "domains", config.proxy.organization, "spec.proxy.organization")
 
     def check_tenant(self, config: PushConfig, tenant_id: str) -> None:
         """Check the tenant that the domain resolved to. Raises: Refused."""
@@ -114,6 +121,7 @@ def _by_key(rules: Rules, key: str) -> Iterable[str]:
         rules.principals,
         rules.issuer_hosts,
         rules.push_hosts,
+        rules.domains,
     )
     return dict(zip(_KEYS, fields, strict=True))[key]
 

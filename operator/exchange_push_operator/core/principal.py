@@ -12,6 +12,7 @@ from exchange_push_operator.core.errors import GraphFailed, Refused
 from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Guard
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 
 _NOT_FOUND = 404
@@ -53,7 +54,8 @@ def read(config: PushConfig, observed: Observations) -> Principal:
                 "Application.ReadWrite.All where the operator is to write, with admin consent",
             ) from error
         raise
-    path = f"{_collection(config)}/{body['id']}"
+    with reading("Microsoft Graph, principal"):
+        path = f"{_collection(config)}/{body['id']}"
     return Principal(path, exists=True, entries=read_credentials(body))
 
 

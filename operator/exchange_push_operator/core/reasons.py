@@ -64,6 +64,7 @@ class Reason(StrEnum):
     SEVERAL_CERTIFICATES = "SeveralCertificates"
     TRANSPORT_CERTIFICATE_CHANGED = "TransportCertificateChanged"
     OTHER_TENANT = "OtherTenant"
+    OTHER_TYPE = "OtherType"
     OTHER_METADATA_URL = "OtherMetadataUrl"
     KEY_MISSING = "KeyMissing"
     OTHER_ORGANIZATION = "OtherOrganization"

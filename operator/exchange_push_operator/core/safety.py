@@ -34,6 +34,12 @@ def check_write(command: GraphRequest, guard: Guard, entries: Sequence[KeyCreden
         )
 
 
+def touches_auth_config(step: Step) -> bool:
+    """Whether the step makes or assigns an Auth certificate."""
+    name = step.command.name if isinstance(step.command, Cmdlet) else ""
+    return name in (_ASSIGNS_CERTIFICATES, _CREATES_CERTIFICATES)
+
+
 def check_cmdlet(step: Step, current_thumbprint: str | None) -> None:
     """Refuse what would replace the Auth or the transport certificate (safety rules 1 and 4).
 

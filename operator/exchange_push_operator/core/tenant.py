@@ -5,19 +5,20 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.urls import split
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
 
 
-def openid_configuration_url(config: PushConfig) -> str:
-    """Where the tenant of the domain is published, without credentials."""
+def openid_configuration_url(config: PushConfig, domain: str) -> str:
+    """Where the tenant of a domain is published, without credentials."""
     authority = config.tenant.cloud.authority
-    return f"{authority}/{config.tenant.domain}/v2.0/.well-known/openid-configuration"
+    return f"{authority}/{domain}/v2.0/.well-known/openid-configuration"
 
 
 def issuer_tenant(document: Mapping[str, Any]) -> str | None:
@@ -27,9 +28,17 @@ def issuer_tenant(document: Mapping[str, Any]) -> str | None:
 
 
 def realm(document: Mapping[str, Any]) -> str | None:
-    """The realm of an ACS metadata document; None where it names none."""
+    """The tenant of an ACS metadata document; None where it names none."""
     value = str(document.get("realm") or "").lower()
     return value if _GUID.fullmatch(value) else None
+
+
+def named(url: str) -> str | None:
+    """The tenant id that a metadata URL spells out; None where it names a domain or nothing."""
+    _, _, name = _address(url, {})
+    segments = [part for part in split(url).path.lower().split("/") if part]
+    found = [part for part in (name, *segments[:1]) if _GUID.fullmatch(part)]
+    return found[0] if found else None
 
 
 def confirm(config: PushConfig, found: str, where: str) -> None:
@@ -59,7 +68,7 @@ def same_metadata(left: str, right: str, *, domain: str, tenant_id: str) -> bool
 
 
 def _address(url: str, names: Mapping[str, str]) -> tuple[str, str, str]:
-    parts = urlsplit(url)
+    parts = split(url)
     segments = [segment for segment in parts.path.lower().split("/") if segment]
     named = (parse_qs(parts.query.lower()).get("realm") or [""])[0]
     if not named and segments and segments[0] in names:

@@ -68,7 +68,7 @@ def read_certificate(der: bytes) -> Certificate | None:
 
 def utc_text(moment: datetime) -> str:
     """RFC 3339 in whole seconds, as Kubernetes writes times."""
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
 
 
 def parse_utc(text: str) -> datetime:

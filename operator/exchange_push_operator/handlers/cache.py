@@ -62,10 +62,14 @@ class Cache:
         """What is known of one resource."""
         return self._known.get(key)
 
-    def put(self, key: Key, resource: Resource) -> Noticed:
-        """Take in an object as the API server gave it; an older sight than the last is ignored."""
+    def put(self, key: Key, resource: Resource, *, listed: bool = False) -> Noticed:
+        """Take in an object as the API server gave it; an older sight than the last is ignored.
+
+        What is ``listed`` is the truth whatever its version: after etcd has been restored from a
+        backup, versions count from an earlier number.
+        """
         new, old = _known(key, resource), self._known.get(key)
-        if old is not None and _is_older(new, old):
+        if old is not None and not listed and _is_older(new, old):
             return Noticed()
         self._known[key], self._peers[key] = new, new.peer
         asks = old is None or old.signature != new.signature

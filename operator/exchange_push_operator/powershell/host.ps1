@@ -306,12 +306,16 @@ function Get-Argument {
 }
 
 function Get-Row {
-    # The allow-listed properties of every object that is not $null.
+    # The allow-listed properties that an object has; $null is one that it has without a value.
     param($Output, $Properties)
     foreach ($object in $Output) {
         if ($null -eq $object) { continue }
         $row = @{}
-        foreach ($name in $Properties) { $row[$name] = $object.$name }
+        foreach ($name in $Properties) {
+            if ($object -is [Collections.IDictionary]) { $has = $object.Contains($name) }
+            else { $has = $null -ne $object.PSObject.Properties[$name] }
+            if ($has) { $row[$name] = $object.$name }
+        }
         $row
     }
 }

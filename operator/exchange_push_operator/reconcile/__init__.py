@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -11,9 +12,11 @@ from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import FINALIZER, PushConfig
 from exchange_push_operator.core.conflict import Peer, check_conflict
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled
+from exchange_push_operator.core.fit import fit
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import fails
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
@@ -28,6 +31,7 @@ from exchange_push_operator.reconcile.world import Locks, Memory, World
 __all__ = ["Locks", "Memory", "Outcome", "Peer", "World", "reconcile"]
 
 _UNREADABLE_RETRY = 600.0
+_NEVER = Requeue("never", _UNREADABLE_RETRY, _UNREADABLE_RETRY)
 
 
 def reconcile(
@@ -37,7 +41,19 @@ def reconcile(
     memory: Memory,
 ) -> Outcome:
     """Look, plan, change, look again. Blocks; raises on bugs only."""
+    outcome = _reconcile(resource, peers, world, memory)
+    return replace(outcome, status=fit(outcome.status))
+
+
+def _reconcile(
+    resource: Mapping[str, Any],
+    peers: Callable[[], Sequence[Peer]],
+    world: World,
+    memory: Memory,
+) -> Outcome:
     now = world.clock()
+    if deletion.abandoned(resource):
+        return Outcome(resource.get("status") or {}, _NEVER, finalizer=False)
     try:
         config = parse(resource)
     except SpecError as error:
@@ -45,22 +61,34 @@ def reconcile(
         new = status.not_looked(resource, finding, now)
         told = events(resource.get("status") or {}, new, [])
         return Outcome(new, Requeue("stalled", _UNREADABLE_RETRY, _UNREADABLE_RETRY), told)
-    early = _without_looking(resource, config, world, now)
-    if early is not None:
-        return early
+    return _without_looking(resource, config, world, now) or _looking(
+        resource, config, peers, world, memory
+    )
+
+
+def _looking(
+    resource: Mapping[str, Any],
+    config: PushConfig,
+    peers: Callable[[], Sequence[Peer]],
+    world: World,
+    memory: Memory,
+) -> Outcome:
     try:
         outcome = _signed_in(resource, config, peers, world, memory)
     except TenantNotFound:
-        if config.deleting:
-            finding = fails(Reason.TENANT_NOT_FOUND, f"{config.tenant.domain} is of no tenant")
-            return deletion.waiting(resource, config, finding, now)
-        new = status.tenant_not_found(resource, now)
-        told = events(config.status, new, [])
-        return Outcome(new, requeue(config, "retry"), told)
+        return _no_tenant(resource, config, world.clock())
     except PushError as error:
         return _ended_early(resource, config, world, memory, error)
     memory.unreachable_since = None
     return outcome
+
+
+def _no_tenant(resource: Mapping[str, Any], config: PushConfig, now: datetime) -> Outcome:
+    if config.deleting:
+        finding = fails(Reason.TENANT_NOT_FOUND, f"{config.tenant.domain} is of no tenant")
+        return deletion.waiting(resource, config, finding, now)
+    new = status.tenant_not_found(resource, now)
+    return Outcome(new, requeue(config, "retry"), events(config.status, new, []))
 
 
 def _without_looking(
@@ -87,21 +115,42 @@ def _signed_in(
     memory: Memory,
 ) -> Outcome:
     session = open_session(config, world, world.clock())
+    name = f"organization/{config.status.get('organizationId')}"
+    holds = world.locks.holds(name)
     observed = gather(session)
-    organization_id = organization.organization_id(observed)
+    with reading("Get-OrganizationConfig"):
+        organization_id = organization.organization_id(observed)
     if config.status.get("organizationId") != organization_id:
         return _introduce(resource, config, organization_id, world.clock())
-    # One writer per organisation: whoever comes second looks at what the first one did.
-    with world.locks.hold(f"organization/{organization_id}"):
-        try:
-            check_conflict(config, organization_id, peers())
-        except Refused:
-            if config.deleting:  # it never wrote anything, so there is nothing to undo
-                return deletion.let_go(config)
-            raise
-        if config.deleting:
-            return deletion.retire(resource, session, observed, world.clock())
-        return _walk(resource, session, memory, observed)
+    lost = _lost(config, organization_id, peers)  # who has lost need not wait to hear it
+    if lost is None:
+        # One writer per organisation: whoever had to wait looks at what the other one did.
+        with world.locks.hold(name) as holders:
+            lost = _lost(config, organization_id, peers)
+            if lost is None:
+                observed = observed if holders == holds else gather(session)
+                return _with_lock(resource, session, memory, observed)
+    if config.deleting:  # it never wrote anything, so there is nothing to undo
+        return deletion.let_go(config)
+    raise lost
+
+
+def _lost(
+    config: PushConfig, organization_id: str, peers: Callable[[], Sequence[Peer]]
+) -> Refused | None:
+    try:
+        check_conflict(config, organization_id, peers())
+    except Refused as lost:
+        return lost
+    return None
+
+
+def _with_lock(
+    resource: Mapping[str, Any], session: Session, memory: Memory, observed: Observations
+) -> Outcome:
+    if session.config.deleting:
+        return deletion.retire(resource, session, observed, session.world.clock())
+    return _walk(resource, session, memory, observed)
 
 
 def _walk(
@@ -151,7 +200,7 @@ def _ended_early(
 def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
     """Whether the conditions stay as they were: a short silence is not news (design section 5)."""
     known = find(config.status, "Ready")
-    if known is None or known["observedGeneration"] != config.generation:
+    if known is None or known.get("observedGeneration") != config.generation:
         return False
     if known["reason"] in (Reason.UNREACHABLE, Reason.THROTTLED, Reason.PROGRESSING):
         return False

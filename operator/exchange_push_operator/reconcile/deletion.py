@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -12,7 +13,9 @@ from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Finding, Step, fails, unknown
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.status import with_findings
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
@@ -24,9 +27,18 @@ from exchange_push_operator.stages import STAGES
 _MOST_ROUNDS = 4
 
 
+def abandoned(resource: Mapping[str, Any]) -> bool:
+    """Whether somebody lets an object go as it is, readable or not."""
+    metadata = resource["metadata"]
+    wanted = (metadata.get("annotations") or {}).get(ABANDON) == "true"
+    held = FINALIZER in (metadata.get("finalizers") or ())
+    return wanted and held and "deletionTimestamp" in metadata
+
+
 def needs_nothing(config: PushConfig) -> bool:
-    """Whether the object may go as it is."""
-    return FINALIZER not in config.finalizers or config.annotations.get(ABANDON) == "true"
+    """Whether the object may go as it is: by its policy and mode as they are now."""
+    kept = not config.disable_on_delete or config.observe
+    return kept or FINALIZER not in config.finalizers
 
 
 def let_go(config: PushConfig) -> Outcome:
@@ -51,11 +63,13 @@ def retire(
             observed = gather(session)
     except (PlanVoid, OutcomeUnknown):
         message = "what is being undone has changed in the meantime; looking again"
-        return waiting(resource, session.config, unknown(Reason.PROGRESSING, message), now)
+        return _told(
+            waiting(resource, session.config, unknown(Reason.PROGRESSING, message), now), done
+        )
     except PushError as error:
-        return waiting(resource, session.config, finding_of(error), now)
+        return _told(waiting(resource, session.config, finding_of(error), now), done)
     message = "undone, but not seen yet"
-    return waiting(resource, session.config, unknown(Reason.SETTLING, message), now)
+    return _told(waiting(resource, session.config, unknown(Reason.SETTLING, message), now), done)
 
 
 def retirements(session: Session, observed: Observations) -> tuple[Step, ...]:
@@ -63,15 +77,27 @@ def retirements(session: Session, observed: Observations) -> tuple[Step, ...]:
     return tuple(
         step
         for stage in reversed(STAGES)
-        for step in stage.retire(session.config, stage.observe(session.config, observed))
+        for step in _retirements_of(stage, session.config, observed)
     )
+
+
+def _retirements_of(
+    stage: Stage[Any], config: PushConfig, observed: Observations
+) -> tuple[Step, ...]:
+    with reading(stage.condition):
+        seen = stage.observe(config, observed)
+    return stage.retire(config, seen)
 
 
 def _gone(session: Session, done: list[Step]) -> Outcome:
     config = session.config
+    return _told(Outcome(config.status, requeue(config, "never"), finalizer=False), done)
+
+
+def _told(outcome: Outcome, done: list[Step]) -> Outcome:
+    """The outcome with what was undone, whether or not the rest worked."""
     told = tuple(Event("Normal", step.event, f"{step.action}: {step.target}") for step in done)
-    changes = tuple(step.text for step in done)
-    return Outcome(config.status, requeue(config, "never"), told, changes, finalizer=False)
+    return replace(outcome, events=told, changes=tuple(step.text for step in done))
 
 
 def waiting(

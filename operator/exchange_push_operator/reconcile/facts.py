@@ -11,13 +11,12 @@ from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.probes import Probe, ProbeState
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
 from exchange_push_operator.stages import principal_credential, proxy, verification
-
-_LONGEST_MESSAGE = 1024
 
 
 def facts(
@@ -34,7 +33,8 @@ def facts(
     )
     for key, read in readers:
         try:
-            value = read()
+            with reading(key):
+                value = read()
         except PushError:
             continue
         if value is None:
@@ -106,12 +106,13 @@ def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -
         since = before.get("awaySince") or utc_text(now)
         return {
             "name": name, "ready": False, **row, "reason": str(Reason.UNREACHABLE),
-            "message": str(observed.away[name])[:_LONGEST_MESSAGE],
+            "message": str(observed.away[name]),
             "awaySince": since,
         }  # fmt: skip
     row = {"name": name, "ready": False}
     try:
-        return _answering(config, observed, row)
+        with reading(name):
+            return _answering(config, observed, row)
     except PushError:
         return {**row, "reason": str(Reason.NOT_OBSERVED)}
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations, merge
 from exchange_push_operator.core.organization import ORGANIZATION_CONFIG
 from exchange_push_operator.core.ports import Answer
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.stages import STAGES
 
@@ -19,6 +20,7 @@ _AT_ONCE = 8
 # Which organisation this is must be known whatever is managed (safety rule 7).
 _WHOSE = Looks(organization=(ORGANIZATION_CONFIG,))
 Key = TypeVar("Key")
+_Told: TypeAlias = tuple[Answer, ...] | PushError
 
 
 def gather(session: Session) -> Observations:
@@ -57,64 +59,68 @@ def with_answers(
 def _more(session: Session, observed: Observations) -> Iterable[Looks]:
     for stage in STAGES:
         try:
-            yield stage.more(session.config, observed)
+            with reading(stage.condition):
+                more = stage.more(session.config, observed)
+            yield more
         except PushError:
             # The stage meets the same error when it reads its first looks, and reports it there.
             continue
 
 
 def _servers(session: Session, looks: Looks) -> Observations:
-    """The first server that answers speaks for the organisation; the others only for themselves."""
-    away: dict[str, PushError] = {}
-    waiting = list(session.config.servers)
+    """The first server that answers speaks for the organisation; the others only for themselves.
+
+    Where the first is dead all others are asked for everything at once: one dead server after
+    another would use the time of the whole pass up.
+    """
+    first, *others = session.config.servers
+    told = {first: _ask_server(session, looks, first, speaks=True)}
+    answer = told[first]
+    if isinstance(answer, Refused | SpecError):
+        raise answer
+    alive = not isinstance(answer, PushError)
+    told |= _in_parallel(others, lambda n: _ask_server(session, looks, n, speaks=not alive))
+    answered = [name for name, answers in told.items() if not isinstance(answers, PushError)]
+    if not answered:
+        errors = [error for error in told.values() if isinstance(error, PushError)]
+        raise next((e for e in errors if isinstance(e, Refused | SpecError)), None) or Unreachable(
+            str(errors[0])
+        )
+    return _collected(session, looks, told, answered[0])
+
+
+def _collected(
+    session: Session, looks: Looks, told: Mapping[str, _Told], primary: str
+) -> Observations:
     cmdlets: dict[tuple[str, Cmdlet], Answer] = {}
-    primary = ""
-    while waiting and not primary:
-        server = waiting.pop(0)
-        own = looks.server(server)
-        try:
-            answers = _look(session, server, (*looks.organization, *own))
-        except (Refused, SpecError):
-            raise
-        except PushError as error:
-            away[server] = error
+    away: dict[str, PushError] = {}
+    for name, answers in told.items():
+        if isinstance(answers, PushError):
+            away[name] = answers
             continue
-        primary = server
-        count = len(looks.organization)
-        cmdlets |= _keyed(ORGANIZATION, looks.organization, answers[:count])
-        cmdlets |= _keyed(server, own, answers[count:])
-    if not primary:
-        raise Unreachable(str(next(iter(away.values()))))
-    for server, result in _in_parallel(session, waiting, looks).items():
-        if isinstance(result, PushError):
-            away[server] = result
-        else:
-            cmdlets |= _keyed(server, looks.server(server), result)
-    answered = tuple(name for name in session.config.servers if name not in away)
-    # The primary comes first, whatever its place in the list.
-    answered = (primary, *(name for name in answered if name != primary))
+        own = looks.server(name)
+        shared = len(answers) - len(own)  # none, where it was asked about itself only
+        if name == primary:
+            cmdlets |= _keyed(ORGANIZATION, looks.organization, answers[:shared])
+        cmdlets |= _keyed(name, own, answers[shared:])
+    answered = tuple(name for name in told if name not in away)
     return Observations(session.tenant_id, cmdlets=cmdlets, away=away, answered=answered)
 
 
-def _look(session: Session, server: str, batch: Sequence[Cmdlet]) -> tuple[Answer, ...]:
-    session.check()
-    return session.exchange.run(server, batch)
+def _ask_server(session: Session, looks: Looks, server: str, *, speaks: bool) -> _Told:
+    shared = looks.organization if speaks else ()
+    try:
+        session.check()
+        return session.exchange.run(server, (*shared, *looks.server(server)))
+    except PushError as error:
+        return error
 
 
-def _in_parallel(
-    session: Session, servers: Sequence[str], looks: Looks
-) -> Mapping[str, tuple[Answer, ...] | PushError]:
+def _in_parallel(servers: Sequence[str], ask: Callable[[str], _Told]) -> dict[str, _Told]:
     if not servers:
         return {}
-
-    def look(server: str) -> tuple[Answer, ...] | PushError:
-        try:
-            return _look(session, server, looks.server(server))
-        except PushError as error:
-            return error
-
     with ThreadPoolExecutor(min(_AT_ONCE, len(servers)), "look") as threads:
-        return dict(zip(servers, threads.map(look, servers), strict=True))
+        return dict(zip(servers, threads.map(ask, servers), strict=True))
 
 
 def _keyed(

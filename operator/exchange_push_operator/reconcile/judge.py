@@ -9,6 +9,7 @@ from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled, Unreachable
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Finding, Plan, fails, unknown
+from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.stages import STAGES
 
@@ -26,7 +27,9 @@ def judge(config: PushConfig, observed: Observations, now: datetime) -> Plans:
     unmet = False
     for stage in STAGES:
         try:
-            plan = stage.plan(config, stage.observe(config, observed), now)
+            with reading(stage.condition):
+                seen = stage.observe(config, observed)
+            plan = stage.plan(config, seen, now)
         except PushError as error:
             plan = Plan(_WAITING if unmet else finding_of(error))
         plans[stage.condition] = plan

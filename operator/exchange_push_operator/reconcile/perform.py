@@ -2,13 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from exchange_push_operator.core import organization, refusals
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.errors import CmdletFailed, GraphFailed, PushError, Unreachable
 from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
-from exchange_push_operator.core.looks import Observations, not_permitted
+from exchange_push_operator.core.looks import ORGANIZATION, Observations, not_permitted
 from exchange_push_operator.core.plan import Guard, Step
-from exchange_push_operator.core.safety import check_cmdlet, check_write, still_valid
+from exchange_push_operator.core.reading import reading
+from exchange_push_operator.core.safety import (
+    check_cmdlet,
+    check_write,
+    still_valid,
+    touches_auth_config,
+)
 from exchange_push_operator.reconcile.session import Session
 
 
@@ -26,10 +34,33 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
     policy.check(session.config)
     policy.check_tenant(session.config, session.tenant_id)
     if isinstance(step.command, Cmdlet):
-        check_cmdlet(step, organization.auth_config(observed).current)
+        with reading("Get-AuthConfig"):
+            check_cmdlet(step, organization.auth_config(observed).current)
+        if touches_auth_config(step):
+            _still_unnamed(session, observed)
         _run(session, step.server or writer(observed), step.command)
     else:
         _patch(session, step, step.command)
+
+
+def _still_unnamed(session: Session, observed: Observations) -> None:
+    """Ask every listed server again, right before a certificate is made or assigned.
+
+    Somebody may have assigned one since the look, through a server whose change the others do not
+    know yet; replacing it would break what rests on it (safety rule 1).
+
+    Raises: Unreachable.
+    """
+    for server in observed.answered:
+        (answer,) = session.exchange.run(server, (organization.AUTH_CONFIG,))
+        again = replace(observed, cmdlets={(ORGANIZATION, organization.AUTH_CONFIG): answer})
+        with reading("Get-AuthConfig"):
+            named = organization.auth_config(again).current
+        if named is not None:
+            raise Unreachable(
+                f"{server}: AuthConfig names {named} by now; the other servers are waited for "
+                "before anything is assigned"
+            )
 
 
 def writer(observed: Observations) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from exchange_push_operator.core import organization
 from exchange_push_operator.core.commands import Cmdlet
@@ -68,7 +68,7 @@ def _fresh(session: Session, memory: Memory, server: str, state: str, now: datet
     interval = session.config.verification.interval
     if server in memory.probed:
         when, then = memory.probed[server]
-        return then == state and now - when < interval
+        return then == state and timedelta(0) <= now - when < interval
     # After a restart: the condition has been True since lastTransitionTime at the latest.
     return _verified_since(session, server, now)
 
@@ -78,12 +78,13 @@ def _verified_since(session: Session, server: str, now: datetime) -> bool:
     verified = find(status, verification.STAGE.condition)
     if verified is None or verified["status"] != "True":
         return False
-    if verified["observedGeneration"] != session.config.generation:
+    if verified.get("observedGeneration") != session.config.generation:
         return False
     rows = {row["name"]: row.get("probe") for row in status.get("servers") or ()}
     if rows.get(server) != "Succeeded":
         return False
-    return now - parse_utc(verified["lastTransitionTime"]) < session.config.verification.interval
+    age = now - parse_utc(verified["lastTransitionTime"])
+    return timedelta(0) <= age < session.config.verification.interval
 
 
 def _fingerprint(observed: Observations) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.reconcile.world import Memory
 
@@ -24,6 +25,16 @@ def remember(memory: Memory, step: Step, now: datetime) -> None:
     memory.unseen[step.key] = now
 
 
+def unsure(memory: Memory, step: Step, now: datetime) -> None:
+    """Note a change of unknown outcome that would not find itself already made.
+
+    A certificate may still be in the making on the server when the answer is lost; a second one
+    would be a duplicate. All other changes are the same however often they are made.
+    """
+    if isinstance(step.command, Cmdlet) and step.command.name == "New-ExchangeCertificate":
+        memory.unseen[step.key] = now
+
+
 def looked_again(memory: Memory, planned: Iterable[Step]) -> None:
     """After a look: what is not planned any more has been seen."""
     keys = {step.key for step in planned}
@@ -33,7 +44,7 @@ def looked_again(memory: Memory, planned: Iterable[Step]) -> None:
 def settling(memory: Memory, step: Step, now: datetime) -> bool:
     """Whether this very change was made minutes ago and only waits to be seen."""
     made = memory.unseen.get(step.key)
-    return made is not None and now - made < _SETTLES
+    return made is not None and timedelta(0) <= now - made < _SETTLES
 
 
 def contended(memory: Memory, step: Step, now: datetime) -> bool:

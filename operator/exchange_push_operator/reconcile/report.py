@@ -56,7 +56,7 @@ def report(
     status.pop("planHash", None)
     if remaining:
         status["planHash"] = plan_hash(remaining)
-    done = [step for step in (s for _, s in result.performed) if step not in remaining]
+    done = result.done
     return Outcome(
         status=status,
         requeue=requeue(config, _kind(summary, new), _patience(result)),

@@ -12,7 +12,7 @@ from datetime import datetime
 
 from exchange_push_operator.core import tenant
 from exchange_push_operator.core.client_certificate import check_client_certificate
-from exchange_push_operator.core.config import PushConfig, TenantCredentials
+from exchange_push_operator.core.config import ProxyState, PushConfig, TenantCredentials
 from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
 from exchange_push_operator.core.ports import (
     Exchange,
@@ -82,13 +82,24 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
 def _resolve(config: PushConfig, world: World) -> str:
     if config.stays_inside and config.tenant.tenant_id:
         return config.tenant.tenant_id
-    url = tenant.openid_configuration_url(config)
-    document = world.metadata.fetch(url)
-    found = tenant.issuer_tenant(document) if document is not None else None
+    domain, named = config.tenant.domain, config.proxy.organization.lower()
+    found = _tenant_of(config, world, domain)
     if found is None:
         raise TenantNotFound
-    tenant.confirm(config, found, f"the OpenID configuration of {config.tenant.domain}")
+    tenant.confirm(config, found, f"the OpenID configuration of {domain}")
+    enabled = config.proxy.state is ProxyState.ENABLED
+    if enabled and named != domain and _tenant_of(config, world, named) != found:
+        raise Refused(
+            Reason.TENANT_MISMATCH,
+            f"spec.proxy.organization: {named} is no domain of the tenant of {domain}; pushes of "
+            "this organization would be sent in another's name",
+        )
     return found
+
+
+def _tenant_of(config: PushConfig, world: World, domain: str) -> str | None:
+    document = world.metadata.fetch(tenant.openid_configuration_url(config, domain))
+    return tenant.issuer_tenant(document) if document is not None else None
 
 
 def _same_tenant(identity: Identity, tenant_id: str) -> None:

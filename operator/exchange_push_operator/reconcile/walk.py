@@ -19,7 +19,13 @@ from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.perform import PlanVoid, perform
 from exchange_push_operator.reconcile.probing import probe
-from exchange_push_operator.reconcile.recent import contended, looked_again, remember, settling
+from exchange_push_operator.reconcile.recent import (
+    contended,
+    looked_again,
+    remember,
+    settling,
+    unsure,
+)
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 from exchange_push_operator.stages import STAGES, prerequisites, verification
@@ -36,9 +42,22 @@ class Walk:
     observed: Observations
     plans: Plans
     performed: list[tuple[str, Step]] = field(default_factory=list)
+    uncertain: list[tuple[str, Step]] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     failure: tuple[str, PushError] | None = None
     contended: bool = False
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was, or may have been, changed."""
+        return bool(self.performed or self.uncertain)
+
+    @property
+    def done(self) -> list[Step]:
+        """The changes that were made: those that said so, and those that are seen by now."""
+        remaining = [step for _, step in self.remaining]
+        seen = [step for _, step in self.uncertain if step not in remaining]
+        return [step for _, step in self.performed] + seen
 
     @property
     def remaining(self) -> list[tuple[str, Step]]:
@@ -56,9 +75,12 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
             break
         if not _round(session, memory, result, steps):
             break
-        changed = bool(result.performed)
+        try:
+            observed = gather(session)
+        except PushError:  # what was changed is told all the same; the next pass looks at it
+            break
         result.observed, result.plans = _look_closer(
-            session, memory, gather(session), clock(), changed=changed
+            session, memory, observed, clock(), changed=result.changed
         )
     _settle(result)
     return result
@@ -119,11 +141,12 @@ def _round(
             return True
         except OutcomeUnknown:
             # Looked at before anything is repeated (safety rule 6).
-            result.performed.append((name, step))
+            result.uncertain.append((name, step))
+            unsure(memory, step, session.world.clock())
             return True
         except PushError as error:
             result.failure = (name, error)
-            return bool(result.performed)
+            return result.changed
         result.performed.append((name, step))
         remember(memory, step, session.world.clock())
     return True

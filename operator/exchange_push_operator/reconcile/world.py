@@ -26,14 +26,23 @@ class Locks:
         """Start without any."""
         self._guard = threading.Lock()
         self._locks: dict[str, threading.Lock] = {}
+        self._held: dict[str, int] = {}
+
+    def holds(self, name: str) -> int:
+        """How often the lock of this name has been held: another number, another holder since."""
+        with self._guard:
+            return self._held.get(name, 0)
 
     @contextmanager
-    def hold(self, name: str) -> Iterator[None]:
-        """Wait for the lock of this name and keep it for a while."""
+    def hold(self, name: str) -> Iterator[int]:
+        """Wait for the lock of this name and keep it for a while; gives ``holds`` before this."""
         with self._guard:
             lock = self._locks.setdefault(name, threading.Lock())
         with lock:
-            yield
+            with self._guard:
+                before = self._held.get(name, 0)
+                self._held[name] = before + 1
+            yield before
 
 
 def _never() -> bool:

@@ -16,6 +16,8 @@ from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fail
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 
+_ACS = "MicrosoftACS"
+
 
 @dataclass(frozen=True, slots=True)
 class AuthServer:
@@ -32,8 +34,8 @@ class AuthServer:
 class Observed:
     """The auth servers, and whose metadata the declared URL serves.
 
-    ``published`` is the tenant in that document, "" where it names none or was not asked for;
-    None where it could not be fetched.
+    ``published`` is the tenant that the document names, or the URL itself where nothing but WinRM
+    may leave the cluster; None where that could not be confirmed.
     """
 
     tenant_id: str
@@ -69,17 +71,17 @@ def _read(row: Mapping[str, Any]) -> AuthServer:
 
 def _published(config: PushConfig, observed: Observations) -> str | None:
     if config.stays_inside:
-        return ""
+        return tenant.named(config.metadata_url)
     try:
         document = observed.document(config.metadata_url)
     except Unreachable:
         return None
-    return (tenant.realm(document) or "") if document is not None else None
+    return tenant.realm(document) if document is not None else None
 
 
 def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:
     """Adopt whichever auth server serves the tenant; else make or mend the declared one."""
-    if observed.published and observed.published != observed.tenant_id:
+    if observed.published is not None and observed.published != observed.tenant_id:
         return Plan(_foreign_document(config, observed))
     advisories = _advisories(observed)
     name = config.auth_server.lower()
@@ -91,8 +93,9 @@ def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:
             return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
         finding = fails(Reason.NOT_FOUND, f"there is no auth server {config.auth_server}")
         return _mend(config, observed, finding, _new(config), advisories)
-    if declared.realm and declared.realm not in (observed.tenant_id, config.tenant.domain):
-        return Plan(_other_tenant(declared, observed.tenant_id), advisories=advisories)
+    foreign = _not_ours(config, observed, declared)
+    if foreign is not None:
+        return Plan(foreign, advisories=advisories)
     drift, changes = _drift(config, observed, declared)
     if drift is None:
         message = f"auth server {declared.name} serves the tenant"
@@ -100,8 +103,23 @@ def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:
     return _mend(config, observed, drift, _set(declared.name, changes), advisories)
 
 
+def _not_ours(config: PushConfig, observed: Observed, declared: AuthServer) -> Finding | None:
+    """Why an auth server of the declared name is not touched; None where it is ours."""
+    # The domain is known to be the tenant's only where it was looked up.
+    known = (observed.tenant_id, "" if config.stays_inside else config.tenant.domain)
+    if declared.realm and declared.realm not in known:
+        return _other_tenant(declared, observed.tenant_id)
+    if declared.type != _ACS:
+        return fails(
+            Reason.OTHER_TYPE,
+            f"auth server {declared.name} is of type {declared.type}, not {_ACS}, and is not "
+            "touched; give another spec.authServer.name",
+        )
+    return None
+
+
 def _serves(server: AuthServer, tenant_id: str) -> bool:
-    return server.enabled and server.type == "MicrosoftACS" and server.realm == tenant_id
+    return server.enabled and server.type == _ACS and server.realm == tenant_id
 
 
 def _drift(
@@ -109,13 +127,15 @@ def _drift(
 ) -> tuple[Finding | None, dict[str, Value]]:
     changes: dict[str, Value] = {}
     finding = None
+    # Exchange has read the tenant from that very document, or we have looked the domain up.
+    confirmed = declared.realm == observed.tenant_id or not config.stays_inside
     if not declared.enabled:
         changes["Enabled"] = True
         finding = fails(Reason.DISABLED, f"auth server {declared.name} is disabled")
     if not tenant.same_metadata(
         declared.metadata_url,
         config.metadata_url,
-        domain=config.tenant.domain,
+        domain=config.tenant.domain if confirmed else observed.tenant_id,
         tenant_id=observed.tenant_id,
     ):
         changes["AuthMetadataUrl"] = config.metadata_url
@@ -135,7 +155,7 @@ def _mend(
 ) -> Plan:
     if observed.published is None:
         message = (
-            f"{finding.message}; {config.metadata_url} could not be read to confirm its tenant"
+            f"{finding.message}; whose metadata {config.metadata_url} is could not be confirmed"
         )
         return Plan(unknown(Reason.UNREACHABLE, message), advisories=advisories)
     return Plan(finding, (step,), advisories)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from exchange_push_operator.core import organization, principal
+from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
 from exchange_push_operator.core.config import PushConfig, Target
 from exchange_push_operator.core.key_credentials import (
     KeyCredential,
@@ -62,7 +63,8 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     return Observed(
         organization_id=organization.organization_id(observed),
         auth=auth,
-        wanted=tuple(stored.certificate for stored in found if stored is not None),
+        # A weak key is given to nobody: CertificateReady says what to do about it.
+        wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
         principal=principal.read(config, observed),
     )
 
@@ -220,7 +222,7 @@ def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[
         )
     entry = held_current(observed, now)
     day = timedelta(days=1)
-    if entry and entry.ends and entry.ends + day < observed.wanted[0].not_after:
+    if entry and entry.ends and observed.wanted[0].not_after - entry.ends > day:
         found.append(
             Advisory(
                 "KeyEndsBeforeCertificate",

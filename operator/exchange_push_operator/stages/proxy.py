@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
-from urllib.parse import urlsplit
 
 from exchange_push_operator.core import organization
 from exchange_push_operator.core.commands import cmdlet
@@ -13,6 +12,7 @@ from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
+from exchange_push_operator.core.urls import split
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +89,7 @@ def _drift(config: PushConfig, observed: ProxyObject) -> Finding | None:
 
 
 def _address(uri: str) -> tuple[str, str, str]:
-    parts = urlsplit(uri)
+    parts = split(uri)
     return parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/").lower()
 
 

@@ -24,7 +24,8 @@ from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
 from exchange_push_operator.adapters.entra_refusals import refusal
 from exchange_push_operator.adapters.graph_replies import content, throttled
-from exchange_push_operator.adapters.http import Https, Reply, host_of, lost
+from exchange_push_operator.adapters.http import Https, Reply, host_of
+from exchange_push_operator.adapters.http_trouble import lost
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.commands import GraphRequest
