@@ -53,6 +53,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except PushError as error:
         _LOG.error("%s", error)
         return 1
+    except Exception as error:
+        # kopf's errors of the API server are not among its public names.
+        if not type(error).__module__.startswith("kopf."):
+            raise
+        _LOG.error(
+            "the API server turns the operator down (%s); check its ServiceAccount, role, token",
+            type(error).__name__,
+        )
+        return 1
     _LOG.info("stopped")
     if not all_ended:
         # A thread that still waits for a server would hold up the end of the process.

@@ -189,7 +189,7 @@ def test_a_refusal_reads_the_same_each_time(authority: Authority) -> None:
     first, second = authority.failure(), authority.failure()
     assert str(first) == str(second)
     assert str(first) == (
-        "localhost: invalid_grant: At … session … failed (AADSTS99); "
+        "localhost: invalid_grant: At ... session ... failed (AADSTS99); "
         f"check application {CLIENT} in tenant {FABRIKAM}"
     )
 
@@ -219,6 +219,15 @@ PASSING: dict[str, tuple[Any, ...]] = {
     "unsafe token": (saying(200, '{"access_token": "line\\nbreak canary"}'), Unreachable),
     "opaque token": (saying(200, '{"access_token": "opaque"}'), Unreachable),
     "garbled token": (saying(200, '{"access_token": "a.b.c"}'), Unreachable),
+    "a token that is a number": (saying(200, '{"access_token": 5}'), Unreachable),
+    "a lifetime in words": (
+        saying(200, json.dumps({**ISSUED, "expires_in": "an hour"})),
+        Unreachable,
+    ),
+    "a list for a lifetime": (saying(200, json.dumps({**ISSUED, "expires_in": []})), Unreachable),
+    "an odd id token": (saying(200, json.dumps({**ISSUED, "id_token": 5})), Unreachable),
+    "odd client info": (saying(200, json.dumps({**ISSUED, "client_info": "x"})), Unreachable),
+    "nested too deep": (saying(200, '{"access_token":' + "[" * 100_000), Unreachable),
     "reset": (reset, Unreachable),
 }
 
@@ -349,3 +358,19 @@ def test_a_successful_sign_in_logs_no_credential(
     authority.identity(certificate_access(authority.server.url))
     for hidden in (CANARY, KEY_LINE, "canarysignature"):
         assert hidden not in caplog.text
+
+
+@pytest.mark.parametrize("cut", range(150, 200, 7))
+def test_no_part_of_a_quoted_secret_is_shown(authority: Authority, cut: int) -> None:
+    """A message is cut after 200 characters: what is masked afterwards is no secret any more."""
+    secret = "Q8~s3cr3t/with+signs=and~more_4711"
+    access = replace(secret_access(authority.server.url), client_secret=Sensitive.of(secret))
+
+    def say(request: HttpRequest) -> HttpResponse:
+        quoted = request.body.decode().partition("client_secret=")[2].partition("&")[0]
+        assert quoted != secret
+        document = {"error": "invalid_client", "error_description": "x" * cut + quoted}
+        return answer(401, document)
+
+    authority.says(say)
+    assert "Q8" not in str(authority.failure(access))

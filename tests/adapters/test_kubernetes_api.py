@@ -8,7 +8,10 @@ from typing import Any, cast
 import pytest
 import yaml
 from kubernetes.client import ApiClient, ApiException
-from urllib3.exceptions import ProtocolError
+from kubernetes.config import ConfigException
+from urllib3.connection import HTTPSConnection
+from urllib3.connectionpool import HTTPSConnectionPool
+from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
 from exchange_push_operator.adapters.kubernetes_api import (
     Invalid,
@@ -209,3 +212,35 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(tmp_path: Path, content: str)
 def test_outside_of_a_pod_a_kubeconfig_is_asked_for() -> None:
     with pytest.raises(SpecError, match="say with --kubeconfig which cluster to use"):
         sign_in(None, 4)
+
+
+@pytest.mark.parametrize("body", [b"<html>", b"", b"\xff", b"[" * 100_000])
+def test_what_answers_without_json_is_not_the_api_server(body: bytes) -> None:
+    with pytest.raises(Unreachable, match="is not the API server"):
+        api_of(Client(200, body)).call("GET", "/apis/x")
+
+
+@pytest.mark.parametrize("error", [ConfigException("no token"), FileNotFoundError("token")])
+def test_a_sign_in_that_cannot_be_renewed_is_no_bug(error: Exception) -> None:
+    class Locked(Client):
+        def update_params_for_auth(self, headers: dict[str, str], *_: Any) -> None:
+            del headers
+            raise error
+
+    with pytest.raises(Unreachable, match="token"):
+        api_of(Locked()).call("GET", "/apis/x")
+
+
+def test_no_python_stands_in_the_message_of_a_refused_connection() -> None:
+    client = Client()
+    refused = NewConnectionError(HTTPSConnection("10.0.0.1"), "Connection refused")
+    client.failure = MaxRetryError(HTTPSConnectionPool("10.0.0.1"), "/apis/x", refused)
+    with pytest.raises(Unreachable) as failed:
+        api_of(client).call("GET", "/apis/x")
+    assert str(failed.value) == "the API server does not answer GET /apis/x: Connection refused"
+
+
+def test_a_pause_has_an_end() -> None:
+    with pytest.raises(Throttled) as throttled:
+        api_of(Client(429, {}, **{"Retry-After": "9" * 400})).call("GET", "/apis/x")
+    assert throttled.value.retry_after == 3600

@@ -94,3 +94,15 @@ def test_bytes_that_are_no_text_are_said_to_be_unreadable(path: Path) -> None:
     path.write_bytes(b"\xff\xfe\x00")
     with pytest.raises(SpecError, match="cannot be read"):
         PolicyFile(path)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["a: 2026-13-45", "a: !!int ''", "a: !!bool x", "a: !!timestamp x", "[" * 100_000, "a: [", "5"],
+)
+def test_no_mistake_in_the_file_is_a_bug(path: Path, text: str) -> None:
+    policy = PolicyFile(path)
+    replace(path, text)
+    assert hosts(policy) == ("ex1.corp.fabrikam.com",)
+    with pytest.raises(SpecError, match="policy"):
+        PolicyFile(path)

@@ -76,3 +76,12 @@ def test_a_script_runs_no_text_and_uses_nothing_that_came_after_windows_powershe
     assert text.count("[ScriptBlock]::Create") == (1 if name == "stage0.ps1" else 0)
     # powershell.exe would read standard input itself
     assert "$input" not in text.lower()
+
+
+def test_a_row_leaves_out_what_an_object_does_not_have() -> None:
+    """A property that is missing is not one without a value; no PowerShell runs here."""
+    (function,) = (
+        text for text in of_type("host.ps1", "function_statement") if "Get-Row" in text[:20]
+    )
+    assert "$object.PSObject.Properties[$name]" in function
+    assert "if ($has) { $row[$name] = $object.$name }" in function

@@ -39,7 +39,7 @@ MANAGED: list[tuple[str, list[Finding], tuple[str, str, str]]] = [
     ("a missing probe leaves it alone", [MET, NO_PROBE], ("True", "Succeeded", "well done")),
     ("but nothing else", [EXPIRED, GONE, NO_PROBE], ("False", "Expired", "expired")),
 ]
-LOOKED = "looked at everything and changed nothing"
+LOOKED = "looked at everything and changed nothing; see InSync and status.plannedChanges"
 OBSERVED: list[tuple[str, list[Finding], tuple[str, str, str]]] = [
     ("drift is no fault", [EXPIRED, MISSING], ("True", "ObservationSucceeded", LOOKED)),
     ("settling is no fault", [SETTLING, RESTING], ("True", "ObservationSucceeded", LOOKED)),

@@ -180,6 +180,31 @@ def test_an_event_that_cannot_be_written_is_logged_and_dropped(
     assert "ProxyEnabled" in caplog.text
 
 
+@pytest.mark.parametrize("trouble", [ValueError("<html>"), KeyError("uid"), RecursionError()])
+def test_the_thread_outlives_every_event(
+    trouble: Exception, caplog: pytest.LogCaptureFixture
+) -> None:
+    def stumble() -> None:
+        if not troubles:
+            return
+        raise troubles.pop()
+
+    troubles, api = [trouble, trouble], Api()
+    api.answer = stumble
+    recorder = EventRecorder(api, lambda: START, "pod-1")
+    recorder.start()
+    recorder.record(resource(), distinct(3))
+    recorder.close(10)
+    assert [one["note"] for one in api.created] == ["drift 2"]
+    said = [record for record in caplog.records if "dropped" in record.message]
+    assert [bool(record.exc_info) for record in said] == [True, False]
+
+
+def test_half_of_a_surrogate_pair_is_written_as_a_question_mark(bench: Bench) -> None:
+    bench.tell(Event("Warning", "ChangeFailed", "the server said \ud83d"))
+    assert bench.api.created[0]["note"] == "the server said ?"
+
+
 def test_a_long_message_is_cut_to_what_the_api_takes(bench: Bench) -> None:
     bench.tell(Event("Warning", "ProbeFailed", "ä" * 2000))
     assert bench.api.created[0]["note"] == "ä" * 512

@@ -127,7 +127,7 @@ def test_a_key_that_does_not_verify_the_current_certificate(key: dict[str, Any])
 
 def test_a_missing_key_is_added_and_every_other_goes_along_without_its_content() -> None:
     plan = plan_of(STAGE, config(), seen(keys=[other()]))
-    text = f"PATCH /v1.0/servicePrincipals/{OBJECT}: add {AUTH.thumbprint}, keep 1 entries"
+    text = f"PATCH /v1.0/servicePrincipals/{OBJECT}: add {AUTH.thumbprint}, keep 1 entry"
     assert told(plan) == ("False", "KeyMissing", (text,))
     (step,) = plan.steps
     kept = {key: value for key, value in other().items() if key != "key"}
@@ -333,7 +333,7 @@ def test_on_deletion_our_key_is_taken_back_and_every_other_stays() -> None:
     (step,) = retired(seen(keys=[other(), ours_of_old()]))
     assert [e["keyId"] for e in body(step.command)] == [FOREIGN_ID]
     assert step.text == (
-        f"PATCH /v1.0/servicePrincipals/{OBJECT}: remove {OLD.thumbprint}, keep 1 entries"
+        f"PATCH /v1.0/servicePrincipals/{OBJECT}: remove {OLD.thumbprint}, keep 1 entry"
     )
     assert step.guard is not None
     assert step.guard.may_go == {own_key_id(ORGANIZATION_ID, OLD, 0)}

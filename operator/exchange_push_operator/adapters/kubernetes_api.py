@@ -8,6 +8,7 @@ and connections are used, its models are not.
 from __future__ import annotations
 
 import json
+import re
 from http import HTTPStatus
 from pathlib import Path
 from typing import Any
@@ -30,6 +31,7 @@ from exchange_push_operator.core.reasons import Reason
 
 _TIMEOUTS = (3.0, 15.0)  # seconds: to connect, and to wait for the answer
 _LONGEST_PAUSE = 3600.0
+_PYTHON = re.compile(r"\bHTTPS?Connection(?:Pool)?\([^)]*\): ")  # urllib3 begins its texts with it
 
 
 class Invalid(PushError):
@@ -157,4 +159,4 @@ def _message(content: bytes) -> str:
 def _cause(error: BaseException) -> str:
     """One line of what a library says."""
     reason = getattr(error, "reason", None) or error
-    return " ".join(str(reason).split()) or type(error).__name__
+    return " ".join(_PYTHON.sub("", str(reason)).split()) or type(error).__name__

@@ -134,6 +134,9 @@ def decode(line: bytes) -> Message | None:
     """A line of the host; None for anything else that stands on its standard output."""
     try:
         message = json.loads(line)
+        if b"\\ud" in line:  # perhaps half of a surrogate pair, which no UTF-8 can hold
+            text = json.dumps(message, ensure_ascii=False)
+            message = json.loads(text.encode("utf-8", "replace"))
     except (ValueError, RecursionError):
         return None
     return message if isinstance(message, dict) else None

@@ -45,10 +45,10 @@ def ready(findings: Sequence[Finding], *, observe_only: bool, success: str) -> F
         return fails(blocked.reason, blocked.message)
     counted = [f for f in findings if f.reason not in LEAVE_READY_ALONE]
     if observe_only:
+        as_declared = all(finding.status == "True" for finding in counted)
         counted = [f for f in counted if f.reason in NOT_LOOKED_AT]
         if not counted:
-            message = "looked at everything and changed nothing"
-            return holds(Reason.OBSERVATION_SUCCEEDED, message)
+            return holds(Reason.OBSERVATION_SUCCEEDED, _observed(as_declared=as_declared))
     for finding in counted:
         if finding.status == "False":
             return finding
@@ -56,6 +56,11 @@ def ready(findings: Sequence[Finding], *, observe_only: bool, success: str) -> F
         if finding.status == "Unknown":
             return unknown(_waiting(finding.reason), finding.message)
     return holds(Reason.SUCCEEDED, success)
+
+
+def _observed(*, as_declared: bool) -> str:
+    rest = "all is as declared" if as_declared else "see InSync and status.plannedChanges"
+    return f"looked at everything and changed nothing; {rest}"
 
 
 def _waiting(reason: Reason) -> Reason:

@@ -30,12 +30,16 @@ STAGE_CONDITIONS = (
 
 def progressing(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
     """What a pass shows that takes its time."""
+    deleting = "deletionTimestamp" in resource["metadata"]
     message = "looking at Exchange and Entra ID"
+    if deleting:
+        message = "deletion: looking at what is to be undone in Exchange and Entra ID"
+    reason = Reason.DELETING if deleting else Reason.PROGRESSING
     return with_findings(
         resource,
         {
             READY: unknown(Reason.PROGRESSING, message),
-            RECONCILING: Finding("True", Reason.PROGRESSING, message),
+            RECONCILING: Finding("True", reason, message),
             STALLED_CONDITION: None,
         },
         now,
@@ -45,6 +49,8 @@ def progressing(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]
 def suspended(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
     """One write: the stage conditions stay as they are, with their own observedGeneration."""
     message = "suspended by spec.suspend or the annotation exchangepush.dev/suspended"
+    if "deletionTimestamp" in resource["metadata"]:
+        message = f"deletion waits: {message}; resume it, or let it go by exchangepush.dev/abandon"
     return with_findings(
         resource,
         {
@@ -83,7 +89,8 @@ def out_of_reach(
     new: dict[str, Finding | None] = dict.fromkeys((READY, IN_SYNC, *STAGE_CONDITIONS), finding)
     new[RECONCILING] = Finding("True", Reason.PROGRESSING_WITH_RETRY, message)
     new[STALLED_CONDITION] = None
-    return with_findings(resource, new, now)
+    servers = resource["spec"]["exchange"]["servers"]
+    return {**with_findings(resource, new, now), "serversReady": f"0/{len(servers)}"}
 
 
 def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:

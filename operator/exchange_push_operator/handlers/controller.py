@@ -109,6 +109,9 @@ class Controller:
             self._roster.gone(key, uid)
             return
         log.reconciled(_LOG, seen.resource, seen.outcome, seconds)
+        if seen.gone:
+            self._roster.gone(key, uid)
+            return
         self._come_back(key, seen.outcome.requeue)
 
     def _try_again(self, key: Key, error: PushError | None = None) -> None:

@@ -47,10 +47,11 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out of a pass; ``resource`` is the object as it is now."""
+    """What came out of a pass; ``resource`` is the object as it is now, or was when it went."""
 
     resource: Resource
     outcome: Outcome
+    gone: bool = False
 
 
 class Passes:
@@ -82,7 +83,7 @@ class Passes:
             # What was changed was changed, whether or not the status could be written.
             self._recorder.record(resource, outcome.events)
         if written is None:
-            return None
+            return Seen(resource, outcome, gone=True)
         roster.written(written)
         return Seen(written, outcome)
 
@@ -126,7 +127,9 @@ class Passes:
         if present is None:
             return await self._put(resource, outcome.status)
         kept = await self._threaded(lambda: self._objects.set_finalizer(resource, present=present))
-        return None if kept is None else await self._put(kept, outcome.status)
+        if kept is None or (not present and "deletionTimestamp" in resource["metadata"]):
+            return None  # let go: a status would come too late, and meet nobody
+        return await self._put(kept, outcome.status)
 
     async def _put(self, resource: Resource, status: Status) -> Resource | None:
         """Write a status that differs; the object as it is afterwards, None where it is gone."""

@@ -12,6 +12,7 @@ from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import FINALIZER, PushConfig
 from exchange_push_operator.core.conflict import Peer, check_conflict
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled
+from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.fit import fit
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.parse import parse
@@ -53,7 +54,10 @@ def _reconcile(
 ) -> Outcome:
     now = world.clock()
     if deletion.abandoned(resource):
-        return Outcome(resource.get("status") or {}, _NEVER, finalizer=False)
+        told = Event(
+            "Warning", "Abandoned", "let go as it is by its annotation; nothing was undone"
+        )
+        return Outcome(resource.get("status") or {}, _NEVER, (told,), finalizer=False)
     try:
         config = parse(resource)
     except SpecError as error:

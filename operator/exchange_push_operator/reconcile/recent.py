@@ -18,11 +18,22 @@ _MOST_CORRECTIONS = 5
 _WITHIN = timedelta(hours=1)
 
 
-def remember(memory: Memory, step: Step, now: datetime) -> None:
-    """Note a change that was made; older notes than matter are dropped."""
-    made = [m for m in memory.corrections.get(step.key, ()) if now - m < _WITHIN]
-    memory.corrections[step.key] = [*made, now]
+def remember(memory: Memory, step: Step, now: datetime, *, drift: bool) -> None:
+    """Note a change that was made; older notes than matter are dropped.
+
+    ``drift``: it corrects what somebody else changed. What a user's edit asks for is no quarrel.
+    """
     memory.unseen[step.key] = now
+    if drift:
+        made = [m for m in memory.corrections.get(step.key, ()) if now - m < _WITHIN]
+        memory.corrections[step.key] = [*made, now]
+
+
+def start_anew(memory: Memory, generation: int) -> None:
+    """A new generation is a new wish: whoever quarrelled about the old one is forgotten."""
+    if memory.generation != generation:
+        memory.generation = generation
+        memory.corrections.clear()
 
 
 def unsure(memory: Memory, step: Step, now: datetime) -> None:

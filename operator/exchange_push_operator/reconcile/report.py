@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +18,7 @@ from exchange_push_operator.core.conditions import (
 )
 from exchange_push_operator.core.errors import Refused, Throttled
 from exchange_push_operator.core.events import Event
-from exchange_push_operator.core.plan import Finding, Step, fails, holds, plan_hash, unknown
+from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, plan_hash, unknown
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
@@ -25,11 +26,10 @@ from exchange_push_operator.reconcile.facts import facts
 from exchange_push_operator.reconcile.judge import Plans
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.session import Session
-from exchange_push_operator.reconcile.walk import Walk, awaits_administrator
+from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted
 
 _MOST_PLANNED = 32
 _LONGEST_COMMAND = 8192
-_PAST = ("True",)
 
 
 def report(
@@ -37,7 +37,8 @@ def report(
 ) -> Outcome:
     """The outcome of a pass. ``passive``: by mode or setting, nothing was to be changed."""
     config = session.config
-    findings = [plan.finding for plan in result.plans.values()]
+    told = {n: _waiting(session, result, p, passive=passive) for n, p in result.plans.items()}
+    findings = list(told.values())
     failed = _failed(result)
     counted = [failed, *findings] if failed else findings
     summary = ready(counted, observe_only=passive, success=_success(session, result))
@@ -46,7 +47,7 @@ def report(
         IN_SYNC: _in_sync(session, result, passive=passive),
         RECONCILING: _reconciling(summary, findings, failed),
         STALLED_CONDITION: stalled(counted),
-        **{name: plan.finding for name, plan in result.plans.items()},
+        **told,
     }
     status = with_findings(resource, new, now)
     status = facts(status, session, result, now)
@@ -60,9 +61,25 @@ def report(
     return Outcome(
         status=status,
         requeue=requeue(config, _kind(summary, new), _patience(result)),
-        events=events(config.status, status, done),
-        changes=tuple(step.text for step in done),
+        events=events(config.status, status, done, drift=drifted(config)),
+        changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
+
+
+def _waiting(session: Session, result: Walk, plan: Plan, *, passive: bool) -> Finding:
+    """The finding of a stage, and whom its change waits for."""
+    finding = plan.finding
+    if passive or not plan.steps:
+        return finding
+    if any(step.key in result.contended for step in plan.steps):
+        return replace(finding, message=f"{finding.message}; {_quarrel(result)}")
+    if any(awaits_administrator(session, step) for step in plan.steps):
+        return replace(
+            finding,
+            message=f"{finding.message}; our identity may only read: an administrator makes the "
+            "change in status.plannedChanges",
+        )
+    return finding
 
 
 def _failed(result: Walk) -> Finding | None:
@@ -78,7 +95,8 @@ def _failed(result: Walk) -> Finding | None:
 def _success(session: Session, result: Walk) -> str:
     config = session.config
     verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
-    where = f"on {len(result.observed.answered)} servers"
+    count = len(result.observed.answered)
+    where = f"on {count} server{'' if count == 1 else 's'}"
     if config.proxy.state.value != "Enabled":
         return f"the trust of {config.tenant.domain} is as declared {where}"
     words = "proxied and verified" if verified else "proxied, not verified,"
@@ -95,10 +113,7 @@ def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
         return _nothing_planned(result)
     what = "; ".join(f"{step.action} ({step.target})" for _, step in remaining)
     if result.contended:
-        return fails(
-            Reason.CONTENDED,
-            f"somebody else keeps changing this back, nothing is written for an hour: {what}",
-        )
+        return fails(Reason.CONTENDED, _quarrel(result))
     if any(step.key in result.tried for _, step in remaining):
         return unknown(Reason.SETTLING, f"changed, but not seen yet: {what}")
     if not passive and all(awaits_administrator(session, step) for _, step in remaining):
@@ -108,6 +123,15 @@ def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
             f"change in status.plannedChanges: {what}",
         )
     return fails(Reason.DRIFT_DETECTED, f"planned, not performed: {what}")
+
+
+def _quarrel(result: Walk) -> str:
+    held = [step for _, step in result.remaining if step.key in result.contended]
+    what = "; ".join(f"{step.action} ({step.target})" for step in held)
+    return (
+        f"somebody else keeps changing this back: {what}; it is tried again an hour after the "
+        "last correction or after an edit of spec: find out who changes it"
+    )
 
 
 def _nothing_planned(result: Walk) -> Finding:
@@ -162,10 +186,12 @@ def _patience(result: Walk) -> float:
     return (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
 
 
-def events(old: Mapping[str, Any], new: Mapping[str, Any], done: list[Step]) -> tuple[Event, ...]:
+def events(
+    old: Mapping[str, Any], new: Mapping[str, Any], done: list[Step], *, drift: bool = False
+) -> tuple[Event, ...]:
     """What changed and what newly failed; nothing in a steady state."""
     told = [Event("Normal", step.event, f"{step.action}: {step.target}") for step in done]
-    if done and (find(old, IN_SYNC) or {}).get("status") in _PAST:
+    if done and drift:
         names = ", ".join(dict.fromkeys(step.event for step in done))
         told.append(Event("Normal", "DriftCorrected", f"what had changed was corrected: {names}"))
     adopted = new.get("certificate") or {}

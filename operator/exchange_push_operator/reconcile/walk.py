@@ -11,6 +11,8 @@ from datetime import datetime
 
 from exchange_push_operator.core import refusals
 from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.conditions import IN_SYNC, find
+from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Plan, Step, unknown
@@ -24,6 +26,7 @@ from exchange_push_operator.reconcile.recent import (
     looked_again,
     remember,
     settling,
+    start_anew,
     unsure,
 )
 from exchange_push_operator.reconcile.session import Session
@@ -45,7 +48,7 @@ class Walk:
     uncertain: list[tuple[str, Step]] = field(default_factory=list)
     tried: set[str] = field(default_factory=set)
     failure: tuple[str, PushError] | None = None
-    contended: bool = False
+    contended: tuple[str, ...] = ()
 
     @property
     def changed(self) -> bool:
@@ -68,6 +71,7 @@ class Walk:
 def walk(session: Session, memory: Memory, observed: Observations, *, may_write: bool) -> Walk:
     """Go on from the first look until the plan is empty, a change fails, or all has been tried."""
     clock = session.world.clock
+    start_anew(memory, session.config.generation)
     result = Walk(*_look_closer(session, memory, observed, clock(), changed=False))
     for _ in range(_MOST_ROUNDS):
         steps = performable(session, memory, result) if may_write else []
@@ -99,6 +103,13 @@ def _look_closer(
     return observed, judge(session.config, observed, now)
 
 
+def drifted(config: PushConfig) -> bool:
+    """Whether a change corrects somebody's change: the spec is what it was when all was in sync."""
+    in_sync = find(config.status, IN_SYNC) or {}
+    known = in_sync.get("observedGeneration") == config.generation
+    return known and in_sync.get("status") == "True"
+
+
 def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[str, Step]]:
     """The steps that may be performed now and have not been tried in this pass."""
     findings = [plan.finding for plan in result.plans.values()]
@@ -110,14 +121,14 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
         steps = [(name, step) for name, step in steps if step in first.steps]
     now = session.world.clock()
     looked_again(memory, (step for _, step in result.remaining))
-    result.contended = any(contended(memory, step, now) for _, step in steps)
+    result.contended = tuple(step.key for _, step in steps if contended(memory, step, now))
     result.tried |= {step.key for _, step in steps if settling(memory, step, now)}
     return [
         (name, step)
         for name, step in steps
         if step.key not in result.tried
         and not awaits_administrator(session, step)
-        and not contended(memory, step, now)
+        and step.key not in result.contended
     ]
 
 
@@ -148,7 +159,7 @@ def _round(
             result.failure = (name, error)
             return result.changed
         result.performed.append((name, step))
-        remember(memory, step, session.world.clock())
+        remember(memory, step, session.world.clock(), drift=drifted(session.config))
     return True
 
 

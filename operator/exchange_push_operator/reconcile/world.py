@@ -76,3 +76,4 @@ class Memory:
     unreachable_since: datetime | None = None
     corrections: dict[str, list[datetime]] = field(default_factory=dict)
     unseen: dict[str, datetime] = field(default_factory=dict)
+    generation: int = 0

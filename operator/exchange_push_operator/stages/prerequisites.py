@@ -178,9 +178,7 @@ def _advisories(observed: Observed) -> tuple[Advisory, ...]:
         )
     if observed.away:
         found.append(
-            Advisory(
-                "ServersAway", f"{', '.join(observed.away)}: did not answer and are not counted"
-            )
+            Advisory("ServersAway", f"{', '.join(observed.away)}: no answer; not counted as ready")
         )
     if observed.maintenance:
         names = ", ".join(observed.maintenance)

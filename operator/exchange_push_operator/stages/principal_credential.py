@@ -115,12 +115,16 @@ def _add(
         target=config.app_id,
         event="KeyCredentialAdded",
         command=principal.patch(observed.principal, [*retained(entries), *added]),
-        summary=f"add {', '.join(c.thumbprint for c in missing)}, keep {len(entries)} entries",
+        summary=f"add {', '.join(c.thumbprint for c in missing)}, keep {_entries(entries)}",
         guard=principal.guard(config, observed.principal, droppable),
         fallback=principal.patch(observed.principal, [*retained(kept), *added])
         if droppable
         else None,
     )
+
+
+def _entries(entries: Sequence[KeyCredential]) -> str:
+    return "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
 
 
 def _free_key_id(observed: Observed, certificate: Certificate) -> str:
@@ -174,7 +178,7 @@ def retire(config: PushConfig, observed: Observed | None) -> tuple[Step, ...]:
         target=config.app_id,
         event="KeyCredentialRemoved",
         command=principal.patch(observed.principal, retained(kept)),
-        summary=f"remove {', '.join(str(e.thumbprint) for e in ours)}, keep {len(kept)} entries",
+        summary=f"remove {', '.join(str(e.thumbprint) for e in ours)}, keep {_entries(kept)}",
         guard=principal.guard(config, observed.principal, ours),
     )
     return (step,)
