@@ -42,7 +42,7 @@ from exchange_push_operator.stages.verification import (
     available,
     monitoring_items,
     probe,
-    scrub,
+    shown,
     targets,
 )
 
@@ -286,4 +286,4 @@ def test_the_state_of_the_proxy_that_cannot_be_seen_is_not_guessed() -> None:
     ],
 )
 def test_a_text_for_the_status_has_no_token_no_id_and_no_time(text: str, expected: str) -> None:
-    assert scrub(text) == expected
+    assert shown(text) == expected

@@ -52,7 +52,7 @@ class Roster:
     def watched(self, resource: Resource, *, listed: bool) -> None:
         """An object came in: listed at the start, or because it changed."""
         key = key_of(resource)
-        noticed = self._cache.put(key, resource)
+        noticed = self._cache.put(key, resource, listed=listed)
         if noticed.asks and listed:
             self._first_look(key)
         elif noticed.asks:

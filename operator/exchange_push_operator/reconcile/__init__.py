@@ -32,6 +32,9 @@ from exchange_push_operator.reconcile.world import Locks, Memory, World
 __all__ = ["Locks", "Memory", "Outcome", "Peer", "World", "reconcile"]
 
 _UNREADABLE_RETRY = 600.0
+_ABANDONED = (
+    Event("Warning", "Abandoned", "let go as it is by its annotation; nothing was undone"),
+)
 _NEVER = Requeue("never", _UNREADABLE_RETRY, _UNREADABLE_RETRY)
 
 
@@ -54,10 +57,7 @@ def _reconcile(
 ) -> Outcome:
     now = world.clock()
     if deletion.abandoned(resource):
-        told = Event(
-            "Warning", "Abandoned", "let go as it is by its annotation; nothing was undone"
-        )
-        return Outcome(resource.get("status") or {}, _NEVER, (told,), finalizer=False)
+        return Outcome(resource.get("status") or {}, _NEVER, _ABANDONED, finalizer=False)
     try:
         config = parse(resource)
     except SpecError as error:

@@ -19,6 +19,7 @@ from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.probes import Probe, ProbeState
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.scrub import scrub
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import parse_utc
 
@@ -29,16 +30,6 @@ SUCCESSES = ("Succeeded", "Success")
 _LONGEST_ERROR = 512
 # The article gives the service 120 s to load its probes.
 _LOADING = timedelta(minutes=5)
-_DATE = (
-    r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2}(?![.\d])"
-    r"|\d{1,2} [A-Z][a-z]{2} \d{4})"
-)
-_VOLATILE = re.compile(
-    r"eyJ[\w-]+\.[\w-]+\.[\w-]*"  # a token
-    r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # a request id
-    rf"|{_DATE}(?:[T ]\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}}(?:\.\d+)?)?(?: ?[AP]M)?Z?)?"
-    r"|\b\d{1,2}:\d{2}:\d{2}(?:\.\d+)?(?: ?[AP]M)?"  # a time or a duration
-)
 # The status number stands in the text in every language.
 _GONE = re.compile(r"\((?:404|410)\)")
 
@@ -130,18 +121,18 @@ def _probe(config: PushConfig, observed: Observations, server: str) -> Probe:
     try:
         rows = observed.server(server, look)
     except CmdletFailed as error:
-        return Probe(ProbeState.FAILED, scrub(str(error)))
+        return Probe(ProbeState.FAILED, shown(str(error)))
     if rows and rows[0].get("ResultType") in SUCCESSES:
         return Probe(ProbeState.SUCCEEDED)
     row = rows[0] if rows else {}
     keys = ("Error", "Exception", "Detail")
-    text = scrub(" ".join(str(row[key]) for key in keys if row.get(key)))
+    text = shown(" ".join(str(row[key]) for key in keys if row.get(key)))
     return Probe(ProbeState.GONE if _GONE.search(text) else ProbeState.FAILED, text)
 
 
-def scrub(text: str) -> str:
-    """A server's text without tokens, ids and times: it goes into status and must not move."""
-    return " ".join(_VOLATILE.sub("...", text).split())[:_LONGEST_ERROR]
+def shown(text: str) -> str:
+    """A server's text as it goes into status: nothing in it that moves, and not too long."""
+    return scrub(text)[:_LONGEST_ERROR]
 
 
 def _proxy_changed(config: PushConfig, observed: Observations) -> datetime | None:
