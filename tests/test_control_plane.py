@@ -11,17 +11,16 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from lab import control_plane as module
 from lab import wait
 from lab.cluster import write_kubeconfig
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, free_ports
 from lab.toolchain import SetupError
 
 TESTS = Path(__file__).parent
 
 STARTER = """
 import sys
-from lab.control_plane import ControlPlane
+from lab.control_plane import ControlPlane, free_ports
 running = ControlPlane().start()
 print(running.folder, running.url, flush=True)
 sys.stdin.read()
@@ -124,15 +123,13 @@ def test_two_at_once_know_nothing_of_each_other(control_plane: ControlPlane) -> 
 
 
 @pytest.mark.lab
-def test_a_taken_port_is_tried_again_with_another(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_taken_port_is_tried_again_with_another() -> None:
     with socket.socket() as squatter:
         squatter.bind(("127.0.0.1", 0))
         squatter.listen()
         taken = squatter.getsockname()[1]
-        free = module._free_ports  # noqa: SLF001 - the very function that is cheated here
-        offers = iter([(free()[0], taken), free()])
-        monkeypatch.setattr(module, "_free_ports", lambda: next(offers))
-        with ControlPlane() as running:
+        offers = iter([(free_ports()[0], taken), free_ports()])
+        with ControlPlane(ports=lambda: next(offers)) as running:
             assert urlsplit(running.url).port != taken
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -23,6 +24,7 @@ from exchange_push_operator.core.errors import (
     Unreachable,
 )
 from exchange_push_operator.core.ports import ExchangeAccess
+from lab.network.ca import PrivateCA
 
 REFUSED = Cut(
     NewConnectionError(HTTPConnection("ex1"), "Failed to establish: [Errno 111] Connection refused")
@@ -166,14 +168,11 @@ def test_a_ca_that_is_none_is_refused(lab: Fixture, pem: str) -> None:
         lab.pool.connect(bad).run(EX1, CHANGE, changes=True)
 
 
-def test_a_full_disk_is_no_bug(lab: Fixture, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full(*_: object) -> None:
-        raise OSError(28, "No space left on device")
-
+def test_a_disk_that_takes_no_file_is_no_bug(lab: Fixture) -> None:
     del lab
     authorities = Authorities(None)
-    monkeypatch.setattr(Path, "exists", full)
+    folder = Path(authorities.path(PrivateCA().pem().decode())).parent
+    shutil.rmtree(folder)
     with pytest.raises(Unreachable, match="own disk"):
-        authorities.path("-")
-    monkeypatch.undo()
+        authorities.path(PrivateCA().pem().decode())
     authorities.close()

@@ -13,6 +13,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from http import HTTPStatus
 from pathlib import Path
 from types import TracebackType
@@ -38,14 +39,25 @@ AUDIT_POLICY = {
 }
 
 
+def free_ports() -> tuple[int, int]:
+    """A port for etcd and one for the API server."""
+    with socket.socket() as first, socket.socket() as second:
+        for listener in (first, second):
+            listener.bind(("127.0.0.1", 0))
+        return first.getsockname()[1], second.getsockname()[1]
+
+
 class ControlPlane(Cluster):
     """A context manager; `start()` and `stop()` for those who cannot use one."""
 
-    def __init__(self, *, audit: bool = False) -> None:
+    def __init__(
+        self, *, audit: bool = False, ports: Callable[[], tuple[int, int]] = free_ports
+    ) -> None:
         nowhere = Path()
         super().__init__("", nowhere, "", nowhere, nowhere, nowhere)
         self.audit_log: Path | None = None
         self._audit = audit
+        self._ports = ports
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -114,7 +126,7 @@ class ControlPlane(Cluster):
     def _launch(self, programs: dict[str, Path]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="exchange-push-"))
         keys = write_keys(self.folder)
-        etcd, port = _free_ports()
+        etcd, port = self._ports()
         self.url, self.ca_file = f"https://127.0.0.1:{port}", keys.ca
         self.admin_token = secrets.token_urlsafe(24)
         self.kubeconfig = self.folder / "admin.kubeconfig"
@@ -183,13 +195,6 @@ def _supervise(folder: Path) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
             command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True
         )
-
-
-def _free_ports() -> tuple[int, int]:
-    with socket.socket() as first, socket.socket() as second:
-        for listener in (first, second):
-            listener.bind(("127.0.0.1", 0))
-        return first.getsockname()[1], second.getsockname()[1]
 
 
 def _etcd_flags(folder: Path, port: int) -> list[str]:

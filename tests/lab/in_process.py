@@ -51,6 +51,16 @@ POLICY = {
     }
 }
 
+OLDER = Peer(
+    namespace="other",
+    name="first",
+    uid="00000000-0000-4000-8000-000000000000",
+    created="2020-01-01T00:00:00Z",
+    organization_id="0f7c2a54-0000-4000-8000-9f61d7b3c8aa",
+    deleting=False,
+)
+"""A resource of the same organisation that was there before."""
+
 Cut = Callable[[], None]
 
 

@@ -11,13 +11,12 @@ from typing import Any
 import pytest
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
-from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.ports import Graph, GraphAccess
 from exchange_push_operator.reconcile import Memory, World, reconcile
 from lab.exchange.build import add_auth_certificate, add_server
 from lab.exchange.directory import AuthConfig
 from lab.exchange.faults import set_fault
-from lab.in_process import Lab, Operator, lab
+from lab.in_process import OLDER, Lab, Operator, lab
 from lab.microsoft365.sample import CONTOSO, FABRIKAM
 from lab.resources import schema
 
@@ -301,15 +300,7 @@ def test_a_clock_that_is_set_back_does_not_hold_changes_up() -> None:
 def test_peers_are_asked_before_anybody_waits() -> None:
     outside = lab()
     outside.operator().step()
-    older = Peer(
-        namespace="other",
-        name="first",
-        uid="0",
-        created="2020-01-01T00:00:00Z",
-        organization_id=outside.status["organizationId"],
-        deleting=False,
-    )
-    outside.peers = [older]
+    outside.peers = [OLDER]
     operator = outside.operator()
     with operator.world.locks.hold(f"organization/{outside.status['organizationId']}"):
         operator.step()  # would wait for ever

@@ -21,19 +21,10 @@ from exchange_push_operator.core.safety import check_cmdlet
 from lab.exchange.build import add_auth_certificate, add_server
 from lab.exchange.directory import AuthConfig
 from lab.exchange.faults import set_fault
-from lab.in_process import PASSWORD, Lab, Operator, lab
+from lab.in_process import OLDER, PASSWORD, Lab, Operator, lab
 from lab.microsoft365.sample import SECRET
 
 pytestmark = pytest.mark.lab
-
-OLDER = Peer(
-    namespace="other",
-    name="first",
-    uid="00000000-0000-4000-8000-000000000000",
-    created="2020-01-01T00:00:00Z",
-    organization_id="0f7c2a54-0000-4000-8000-9f61d7b3c8aa",
-    deleting=False,
-)
 
 
 def cmdlets(outside: Lab) -> list[str]:

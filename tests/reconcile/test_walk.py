@@ -7,21 +7,12 @@ from typing import Any
 
 import pytest
 
-from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.reconcile import Outcome
 from lab.exchange.faults import set_fault
-from lab.in_process import Lab, Operator, lab
+from lab.in_process import OLDER, Lab, Operator, lab
 
 pytestmark = pytest.mark.lab
 
-OLDER = Peer(
-    namespace="other",
-    name="first",
-    uid="00000000-0000-4000-8000-000000000000",
-    created="2020-01-01T00:00:00Z",
-    organization_id="0f7c2a54-0000-4000-8000-9f61d7b3c8aa",
-    deleting=False,
-)
 EX2 = "ex2.corp.fabrikam.com"
 
 

@@ -118,18 +118,16 @@ def organization_id(observed: Observations) -> str:
 
 def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
     """Every server that AuthConfig matters to: Mailbox or Client Access, version 15, not Edge."""
-    rows = observed.organization(EXCHANGE_SERVERS)
-    servers = (
+    found = tuple(
         ExchangeServer(
             name=str(row["Name"]),
             fqdn=str(row["Fqdn"]).lower(),
             version=version(str(row["AdminDisplayVersion"])),
             mailbox=bool(row["IsMailboxServer"]),
         )
-        for row in rows
+        for row in observed.organization(EXCHANGE_SERVERS)
         if row["IsMailboxServer"] or row["IsClientAccessServer"]
     )
-    found = tuple(servers)
     unreadable = [server.name for server in found if not server.version]
     if unreadable:  # a server must not drop out of "every server" for that (safety rule 12)
         raise CmdletFailed(f"Get-ExchangeServer told no version of {', '.join(unreadable)}")
