@@ -297,7 +297,7 @@ def cluster(control_plane: ControlPlane) -> Iterator[ControlPlane]:
     yield control_plane
     for namespace in (WATCHED, OTHER):
         control_plane.run_kubectl("delete", "role,rolebinding", "--all", namespace=namespace)
-    control_plane.run_kubectl("delete", "deployments", "--all", namespace=RELEASE_NAMESPACE)
+    control_plane.run_kubectl("delete", "deployments", "--all", namespace=NAME)
 
 
 @pytest.mark.parametrize("values", [{}, EVERY_VALUE], ids=["defaults", "every value"])

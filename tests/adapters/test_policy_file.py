@@ -98,7 +98,7 @@ def test_bytes_that_are_no_text_are_said_to_be_unreadable(path: Path) -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["a: 2026-13-45", "a: !!int ''", "a: !!bool x", "a: !!timestamp x", "[" * 100_000, "a: [", "5"],
+    ["a: 2026-13-45", "a: !!int ''", "a: !!bool x", "a: !!timestamp x", "[" * 1_000, "a: [", "5"],
 )
 def test_no_mistake_in_the_file_is_a_bug(path: Path, text: str) -> None:
     policy = PolicyFile(path)
