@@ -46,9 +46,9 @@ test: $(READY) ## All tests (ARGS=... goes to pytest)
 	@$(BIN)/python -m lab.control_plane ensure --helm
 	@$(BIN)/pytest $(ARGS)
 
-UNIT := tests/core tests/stages tests/properties tests/adapters tests/handlers
+UNIT := tests/core tests/stages tests/properties
 
-unit: $(READY) ## The product's tests that start nothing: seconds
+unit: $(READY) ## The tests of what is pure: core, stages, properties; seconds
 	@$(BIN)/pytest -q -m 'not lab' $(UNIT) $(ARGS)
 
 check: lint type arch verify test ## What has to pass before a change goes in

@@ -1,6 +1,7 @@
 """Fixtures that all tests may use."""
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,13 @@ def control_plane() -> Iterator[ControlPlane]:
     """One control plane for all tests that ask for it: use a namespace of your own in it."""
     with ControlPlane(audit=True) as running:
         yield running
+
+
+def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
+    """Do not even import a module whose every test would be left out: unit tests take seconds."""
+    if config.getoption("markexpr") != "not lab" or collection_path.suffix != ".py":
+        return None
+    return True if "\npytestmark = pytest.mark.lab" in collection_path.read_text() else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
