@@ -73,3 +73,19 @@ def test_two_kills_in_one_story_change_nothing_either() -> None:
                 continue
         Operator(outside).run()
         assert outside.outside() == reference.outside(), f"killed twice after call {point}"
+
+
+def test_a_key_that_entra_id_does_not_show_yet_is_not_doubled_by_a_new_life() -> None:
+    outside = lab()
+    before = len(outside.key_credentials())
+    outside.microsoft365.set_fault("read_lag", 4)
+
+    def killed_once_the_key_is_there() -> None:
+        if len(outside.key_credentials()) > before:
+            raise Killed
+
+    with pytest.raises(Killed):
+        Operator(outside, after=killed_once_the_key_is_there).run()
+    Operator(outside).run(most=20)
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert len(outside.key_credentials()) == before + 1

@@ -309,6 +309,7 @@ def test_rule_10_suspended_makes_no_remote_call_at_all(how: str) -> None:
 def test_rule_11_retain_needs_no_finalizer_and_leaves_everything() -> None:
     outside = lab()
     outside.operator().run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
     assert "finalizers" not in outside.resource["metadata"]
     before = outside.outside()
     outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
