@@ -1,4 +1,4 @@
-"""ACS: the metadata document and the token that Exchange asks for (knowledge/entra.md 3).
+"""ACS: the metadata document and the token that Exchange asks for (docs/entra.md).
 
 ``name``, ``version`` and ``allowedAudiences`` are reconstructed, not recorded. How ACS shapes its
 refusals is inferred from what administrators see in Test-OAuthConnectivity.

@@ -1,6 +1,6 @@
 """The hosts of Microsoft's six clouds, and which service answers at each.
 
-Source of the table: knowledge/entra.md 2.3 (Microsoft Graph "deployments", CSS-Exchange
+Source of the table: docs/entra.md (Microsoft Graph "deployments", CSS-Exchange
 Get-CloudServiceEndpoint, MSAL's list of authorities).
 """
 

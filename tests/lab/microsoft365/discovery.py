@@ -1,4 +1,4 @@
-"""What Entra ID tells without credentials (knowledge/entra.md 2.1)."""
+"""What Entra ID tells without credentials (docs/entra.md)."""
 
 from __future__ import annotations
 

@@ -11,7 +11,7 @@ from lab.microsoft365.http import HttpResponse, answer
 
 
 class GraphError(Exception):
-    """A refusal of Graph (knowledge/entra.md 1.7). ``detail`` is the code inside ``details``."""
+    """A refusal of Graph (docs/entra.md). ``detail`` is the code inside ``details``."""
 
     def __init__(self, status: int, code: str, text: str, detail: str | None = None) -> None:
         super().__init__(text)
@@ -39,7 +39,7 @@ class GraphError(Exception):
 class StsError(Exception):
     """A refusal of the token or discovery endpoint: an OAuth error with an AADSTS number.
 
-    The shape is recorded (knowledge/entra.md 4.2); the numbers are hints, never to be relied on.
+    The shape is recorded (docs/entra.md); the numbers are hints, never to be relied on.
     """
 
     def __init__(self, number: int, error: str, text: str, status: int = 400) -> None:

@@ -1,6 +1,6 @@
 """Microsoft Graph v1.0: applications, service principals and the organisation.
 
-Permissions are those of a token's ``roles`` (knowledge/entra.md 1.8). That the owner-only
+Permissions are those of a token's ``roles`` (docs/entra.md). That the owner-only
 permission does not read objects of others is inferred.
 """
 

@@ -1,6 +1,6 @@
 """The rules of ``keyCredentials``: what a PATCH makes of the stored entries.
 
-Sources by rule: knowledge/entra.md 1.2 to 1.7 and 6.4. A PATCH replaces the whole list. Where
+Sources by rule: docs/entra.md. A PATCH replaces the whole list. Where
 Microsoft documents nothing, the rule is marked as inferred.
 """
 

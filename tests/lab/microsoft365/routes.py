@@ -51,7 +51,7 @@ class Routes:
             ("GET", _METADATA): self._acs_metadata,
             ("POST", _ACS_TOKEN): self._acs_token,
         }
-        # The login host serves the documents of ACS too (knowledge/entra.md 3.1).
+        # The login host serves the documents of ACS too (docs/entra.md).
         self._tables: dict[Service, dict[tuple[str, re.Pattern[str]], Handler]] = {
             Service.ACS: acs_table,
             Service.AUTHORITY: {
