@@ -48,7 +48,7 @@ def killed(outside: Lab, when: str, point: int) -> Operator:
 
 @pytest.mark.parametrize("story", STORIES.values(), ids=STORIES.keys())
 @pytest.mark.parametrize("when", ["before", "after"])
-def test_a_kill_at_any_remote_call_leads_to_the_same_end_state(
+def test_rule_05_a_kill_at_any_remote_call_leads_to_the_same_end_state(
     story: dict[str, Any], when: str
 ) -> None:
     reference, calls = undisturbed(story)
@@ -62,7 +62,7 @@ def test_a_kill_at_any_remote_call_leads_to_the_same_end_state(
         assert outside.outside() == reference.outside(), f"killed {when} call {point}"
 
 
-def test_two_kills_in_one_story_change_nothing_either() -> None:
+def test_rule_05_two_kills_in_one_story_change_nothing_either() -> None:
     reference, calls = undisturbed({"auth_certificate": False})
     for point in range(1, calls + 1, 3):
         outside = lab(auth_certificate=False)
@@ -75,7 +75,7 @@ def test_two_kills_in_one_story_change_nothing_either() -> None:
         assert outside.outside() == reference.outside(), f"killed twice after call {point}"
 
 
-def test_a_key_that_entra_id_does_not_show_yet_is_not_doubled_by_a_new_life() -> None:
+def test_rule_05_a_key_that_entra_id_does_not_show_yet_is_not_doubled_by_a_new_life() -> None:
     outside = lab()
     before = len(outside.key_credentials())
     outside.microsoft365.set_fault("read_lag", 4)

@@ -35,11 +35,7 @@ LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
 # had the transport role before, so that the role can be given back even after a crash.
 OURS = "Push proxy Auth; SMTP "
 
-_THUMBPRINTS = {
-    "CurrentCertificateThumbprint",
-    "PreviousCertificateThumbprint",
-    "NextCertificateThumbprint",
-}
+_THUMBPRINTS = {f"{which}CertificateThumbprint" for which in ("Current", "Previous", "Next")}
 Version = tuple[int, ...]
 _FIFTEEN = 15
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
