@@ -85,7 +85,7 @@ lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1 takes newer versio
 image: ## Build the container image (IMAGE=name:tag, BASE=python image)
 	@sh hack/image.sh "$(IMAGE)" "$(BASE)"
 
-bench: $(READY) ## The figures of the design, measured
+bench: $(READY) ## The figures of docs/figures.md, measured
 	@$(BIN)/python -m lab.figures $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)

@@ -1,4 +1,4 @@
-"""Input that cannot work (A.8): what is said, that nothing is changed and nothing leaks, the cure.
+"""Input that cannot work: what is said, that nothing is changed and nothing leaks, the cure.
 
 One table, a row for each case. A cure that the operator would find out by itself at
 `spec.retryInterval` is brought forward by the reconcile annotation.

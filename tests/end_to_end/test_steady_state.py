@@ -1,4 +1,4 @@
-"""What nobody changes costs nothing (design section 10)."""
+"""What nobody changes costs nothing."""
 
 from __future__ import annotations
 

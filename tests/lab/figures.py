@@ -1,4 +1,4 @@
-"""`make bench`: the figures that the design promises for one resource, measured.
+"""`make bench`: the figures of docs/figures.md, measured.
 
 Over processes, all of it is real but Exchange and Microsoft 365. In process there are no sockets
 and no Kubernetes: what is left is the operator's own time.

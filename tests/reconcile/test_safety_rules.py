@@ -1,4 +1,4 @@
-"""The safety rules of the design, a test each and more; docs/safety.md lists them.
+"""The safety rules, a test each and more; docs/safety.md lists them.
 
 Rule 5 (killed at any moment) is test_crash.py.
 """

@@ -144,5 +144,5 @@ class PushConfig:
 
     @property
     def stays_inside(self) -> bool:
-        """Whether nothing but WinRM leaves the cluster (design section 7)."""
+        """Whether nothing but WinRM leaves the cluster."""
         return self.target is Target.NONE and self.tenant.tenant_id is not None

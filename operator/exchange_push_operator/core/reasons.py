@@ -103,7 +103,7 @@ NOTHING_MOVES = STALLED | {Reason.PRINCIPAL_NOT_FOUND}
 """Nothing is changed anywhere: half a trust is worth nothing."""
 
 LEAVE_READY_ALONE = frozenset({Reason.PROBE_NOT_AVAILABLE, Reason.SERVICE_GONE})
-"""The service behind the probe may be gone for good (design section 5)."""
+"""The service behind the probe may be gone for good."""
 
 NOT_LOOKED_AT = frozenset({Reason.UNREACHABLE, Reason.THROTTLED, Reason.NOT_OBSERVED})
 """Unknown because looking itself did not work."""

@@ -25,7 +25,7 @@ from exchange_push_operator.reconcile import Memory, Outcome
 T = TypeVar("T")
 Status: TypeAlias = Mapping[str, Any]
 
-# A pass that is over sooner says nothing in between (design section 5).
+# A pass that is over sooner says nothing in between.
 PROGRESS_AFTER = 0.5
 
 

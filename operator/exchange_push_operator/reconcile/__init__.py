@@ -202,7 +202,7 @@ def _ended_early(
 
 
 def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
-    """Whether the conditions stay as they were: a short silence is not news (design section 5)."""
+    """Whether the conditions stay as they were: a short silence is not news."""
     known = find(config.status, "Ready")
     if known is None or known.get("observedGeneration") != config.generation:
         return False

@@ -95,7 +95,7 @@ def _described(server: str, command: Cmdlet, error: CmdletFailed) -> PushError:
 
 
 def _patch(session: Session, step: Step, command: GraphRequest) -> None:
-    """Read-modify-write of key credentials, one writer per principal (design section 7)."""
+    """Read-modify-write of key credentials, one writer per principal."""
     guard = step.guard
     if session.graph is None or guard is None:
         raise AssertionError("a Graph change needs a session and a guard")
