@@ -212,7 +212,7 @@ class Operator:
         self._graphs: dict[str, InProcessGraph] = {}
         self.accesses: list[ExchangeAccess] = []
         self.world = World(
-            secrets=outside,
+            secrets=self,
             exchange=self._exchange,
             graph=self._graph,
             metadata=InProcessMetadata(
@@ -222,6 +222,13 @@ class Operator:
             clock=outside.clock,
             read_only=read_only,
         )
+
+    def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
+        """The port Secrets, cut as the others are."""
+        self.before()
+        answer = self.lab.read(namespace, name)
+        self.after()
+        return answer
 
     def step(self) -> Outcome:
         """One pass, and what the controller does with its outcome."""
