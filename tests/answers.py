@@ -20,12 +20,13 @@ from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
 from exchange_push_operator.core import organization, principal
+from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.config import EXCHANGE_ONLINE, PushConfig, Target
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.key_credentials import new_entry
 from exchange_push_operator.core.looks import ORGANIZATION, Observations
-from exchange_push_operator.core.organization import AUTH_CONFIG, LOCAL_CERTIFICATES, LOCAL_SERVER
+from exchange_push_operator.core.organization import AUTH_CONFIG, LOCAL_SERVER
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.ports import Answer, Identity

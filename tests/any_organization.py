@@ -46,13 +46,13 @@ from answers import (
     seen,
     server,
 )
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
+from exchange_push_operator.core.friendly_name import friendly_name
 from exchange_push_operator.core.key_credentials import own_key_id
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.organization import OURS
 from exchange_push_operator.core.ports import Answer
 from exchange_push_operator.stages import verification
 
@@ -62,7 +62,7 @@ FUTURE = certificate(31, begins=10)
 SMALL = certificate(32, key="small")
 POOL = (AUTH, NEXT, TRANSPORT, EXPIRED, FUTURE, SMALL)
 NOWHERE = "F" * 40
-OUR_NAME = f"{OURS}{TRANSPORT.thumbprint}"
+OUR_NAME = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint)
 ERRORS = (
     "InvalidOperationException",
     "RpcClientException",
@@ -124,7 +124,7 @@ class World:
         current = self.thumbprint() if self.rarely(0.6) else None
         said = self.organization(current, listed, unlisted)
         for name in unlisted:
-            look = organization.certificates_on(name, current)
+            look = certificate_store.certificates_on(name, current)
             said[look] = self.error() if self.rarely(0.3) else self.store()
         observed = seen(
             asked,
@@ -169,7 +169,7 @@ class World:
             row["TransportCertificateThumbprint"] = other
         return {
             organization.LOCAL_SERVER: [row],
-            organization.LOCAL_CERTIFICATES: self.store(),
+            certificate_store.LOCAL_CERTIFICATES: self.store(),
             organization.component_states(name): [
                 component(state="Inactive" if self.rarely() else "Active")
             ],

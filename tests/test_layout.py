@@ -43,7 +43,9 @@ def test_no_file_names_an_index_host_or_a_path_of_one_machine() -> None:
 def _files() -> Iterator[Path]:
     for folder, subfolders, names in os.walk(ROOT):
         subfolders[:] = [name for name in subfolders if name == ".ci" or _is_ours(name)]
-        yield from (Path(folder) / name for name in names if not name.startswith(".coverage"))
+        # .git is a file in a worktree
+        ours = [name for name in names if name != ".git" and not name.startswith(".coverage")]
+        yield from (Path(folder) / name for name in ours)
 
 
 def _is_ours(folder: str) -> bool:

@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from typing import Any
 
 import pytest
 
 from answers import (
-    AUTH,
     EX1,
     EX2,
     EX3,
-    NEXT,
     NOW,
     ORGANIZATION_ID,
     auth_config,
     component,
-    held,
     local,
     missing,
     seen,
@@ -28,10 +24,8 @@ from exchange_push_operator.core.errors import CmdletFailed, Refused
 from exchange_push_operator.core.organization import (
     AUTH_CONFIG,
     EXCHANGE_SERVERS,
-    LOCAL_CERTIFICATES,
     LOCAL_SERVER,
     ORGANIZATION_CONFIG,
-    OURS,
     AuthConfig,
 )
 from exchange_push_operator.core.x509 import utc_text
@@ -162,59 +156,6 @@ def test_auth_config_that_names_nothing() -> None:
 def test_auth_config_is_one_object(rows: list[dict[str, Any]]) -> None:
     with pytest.raises(CmdletFailed):
         organization.auth_config(seen(organization={AUTH_CONFIG: rows}))
-
-
-def test_a_store_by_the_thumbprint_of_the_content() -> None:
-    junk = {**held(NEXT), "RawData": base64.b64encode(b"no certificate").decode()}
-    row = {**held(AUTH, key=False, name=f"{OURS}x"), "Thumbprint": "wrong"}
-    observed = seen(servers={EX1: {LOCAL_CERTIFICATES: [junk, row]}})
-    store = organization.stored_certificates(observed, EX1)
-    assert list(store) == [AUTH.thumbprint]
-    assert store[AUTH.thumbprint].ours
-    assert not store[AUTH.thumbprint].has_private_key
-
-
-def test_a_certificate_without_a_friendly_name_is_not_ours() -> None:
-    observed = seen(servers={EX1: {LOCAL_CERTIFICATES: [{**held(AUTH), "FriendlyName": None}]}})
-    found = organization.find_certificate(observed, AUTH.thumbprint)
-    assert found is not None
-    assert not found.ours
-
-
-def test_a_certificate_is_found_on_any_server_one_with_its_key_first() -> None:
-    stores = {
-        EX1: {LOCAL_CERTIFICATES: [held(AUTH, key=False)]},
-        EX2: {LOCAL_CERTIFICATES: [held(AUTH)]},
-    }
-    found = organization.find_certificate(seen(servers=stores), AUTH.thumbprint)
-    assert found is not None
-    assert found.has_private_key
-    assert organization.find_certificate(seen(servers=stores), NEXT.thumbprint) is None
-
-
-@pytest.mark.parametrize(
-    ("said", "expected"),
-    [
-        ([held(AUTH)], True),
-        ([held(AUTH, key=False)], False),
-        ([], False),
-        (missing("InvalidOperationException"), False),
-        (missing("RpcClientException"), None),
-        (missing(""), None),
-    ],
-    ids=["with its key", "without", "no row", "not found", "out of reach", "an odd error"],
-)
-def test_whether_an_unlisted_server_holds_a_key(said: Any, expected: Any) -> None:
-    look = organization.certificates_on(EX3, AUTH.thumbprint)
-    observed = seen(organization={look: said})
-    assert organization.holds_key(observed, EX3, AUTH.thumbprint) is expected
-
-
-def test_the_store_of_an_unlisted_server() -> None:
-    look = organization.certificates_on(EX3, None)
-    found = organization.unlisted_store(seen(organization={look: [held(AUTH)]}), EX3)
-    assert list(found or ()) == [AUTH.thumbprint]
-    assert organization.unlisted_store(seen(organization={look: missing()}), EX3) is None
 
 
 def test_a_cmdlet_without_a_role_is_not_in_the_session() -> None:

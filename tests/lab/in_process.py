@@ -154,7 +154,11 @@ class Lab:
             "proxy": [exchange["proxy"][key] for key in ("enabled", "organization", "uri")],
             "stores": {
                 server["name"]: sorted(
-                    (c["friendlyName"].split(";")[0], c["thumbprint"] == current, c["privateKey"])
+                    (
+                        _words(c["friendlyName"]),
+                        c["thumbprint"] == current,
+                        c["privateKey"],
+                    )
                     for c in server["certificates"]
                 )
                 for server in exchange["servers"]
@@ -162,6 +166,11 @@ class Lab:
             "transport": {s["name"]: _transport(s) for s in exchange["servers"]},
             "keys": sorted(str(key["thumbprint"] == current) for key in self.key_credentials()),
         }
+
+
+def _words(friendly_name: str) -> str:
+    """Without the thumbprint at the end of a name of ours: it is another one each time."""
+    return friendly_name.split(" SMTP ", maxsplit=1)[0]
 
 
 def _transport(server: Mapping[str, Any]) -> str:

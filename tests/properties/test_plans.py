@@ -10,7 +10,7 @@ from hypothesis import given, settings
 
 from answers import NOW, body
 from any_organization import Case, case, numbers, reordered
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.key_credentials import read_credentials
@@ -77,7 +77,7 @@ def no_certificate_is_made_before_every_server_was_seen(case: Case, plans: Plans
         return
     assert not case.observed.away
     for server in organization.unlisted(case.observed, case.asked.servers):
-        look = organization.certificates_on(server.fqdn, None)
+        look = certificate_store.certificates_on(server.fqdn, None)
         assert case.observed.cmdlets[ORGANIZATION, look].error is None
 
 

@@ -10,10 +10,11 @@ from hypothesis import strategies as st
 
 from answers import AUTH, NOW, auth_config, body, certificate, config, entry, held, seen
 from any_organization import key_lists, numbers
+from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.key_credentials import read_credentials
-from exchange_push_operator.core.organization import AUTH_CONFIG, LOCAL_CERTIFICATES
+from exchange_push_operator.core.organization import AUTH_CONFIG
 from exchange_push_operator.core.plan import Guard, Step
 from exchange_push_operator.core.safety import check_write, still_valid
 from exchange_push_operator.stages.principal_credential import STAGE

@@ -28,23 +28,21 @@ from answers import (
     server,
     told,
 )
+from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES, certificates_on
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import CmdletFailed, Refused
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.organization import (
     AUTH_CONFIG,
     EXCHANGE_SERVERS,
-    LOCAL_CERTIFICATES,
     LOCAL_SERVER,
-    OURS,
-    certificates_on,
     component_states,
 )
 from exchange_push_operator.core.x509 import Certificate
 from exchange_push_operator.stages.certificate import STAGE
 
 OTHER = certificate(4, subject="OAuth of an older day")
-OUR_NAME = f"{OURS}{TRANSPORT.thumbprint}"
+OUR_NAME = f"PushAuth 0f7c2a54 SMTP {TRANSPORT.thumbprint}"
 SMTP = held(TRANSPORT, name="Microsoft Exchange")
 NAMES_NONE: Mapping[Cmdlet, Said] = {AUTH_CONFIG: [auth_config(None)]}
 ALL = (server(EX1), server(EX2), server(EX3))
@@ -58,8 +56,8 @@ def create(name: str, transport: Certificate = TRANSPORT) -> str:
     return (
         f"New-ExchangeCertificate -Server '{name}' -KeySize 2048 -PrivateKeyExportable:$true "
         "-SubjectName 'cn=Microsoft Exchange Server Auth Certificate' "
-        f"-FriendlyName '{OURS}{transport.thumbprint}' -DomainName @() -Services 'None' "
-        "-Confirm:$false"
+        f"-FriendlyName 'PushAuth 0f7c2a54 SMTP {transport.thumbprint}' "
+        "-DomainName @() -Services 'None' -Confirm:$false"
     )
 
 

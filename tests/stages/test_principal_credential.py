@@ -33,6 +33,7 @@ from answers import (
     seen,
     told,
 )
+from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.errors import (
     CmdletFailed,
@@ -44,7 +45,6 @@ from exchange_push_operator.core.errors import (
 from exchange_push_operator.core.key_credentials import own_key_id, own_key_ids
 from exchange_push_operator.core.organization import (
     AUTH_CONFIG,
-    LOCAL_CERTIFICATES,
     ORGANIZATION_CONFIG,
 )
 from exchange_push_operator.core.plan import Step

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from exchange_push_operator.core.certificate_store import StoredCertificate
 from exchange_push_operator.core.commands import cmdlet
-from exchange_push_operator.core.organization import OURS, StoredCertificate
 from exchange_push_operator.core.plan import Finding, Step, fails
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import Certificate
@@ -70,8 +70,8 @@ def assign(thumbprint: str, server: str) -> Step:
     )
 
 
-def create(server: str, transport: str) -> Step:
-    """Make one that remembers which certificate has the transport role now."""
+def create(server: str, friendly_name: str) -> Step:
+    """Make one; its friendly name remembers what a crash must not forget."""
     return Step(
         action="Make an Auth certificate",
         target=server,
@@ -85,7 +85,7 @@ def create(server: str, transport: str) -> Step:
             KeySize=SMALLEST_KEY,
             PrivateKeyExportable=True,
             SubjectName=SUBJECT,
-            FriendlyName=f"{OURS}{transport}",
+            FriendlyName=friendly_name,
             DomainName=(),
             Services="None",
             Confirm=False,

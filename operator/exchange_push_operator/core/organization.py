@@ -1,23 +1,21 @@
 """The Exchange organisation as typed values, read from the answers of its cmdlets.
 
-Several stages look at AuthConfig, at certificates and at the servers; this is the one place that
-knows the names of the properties.
+Several stages look at AuthConfig and at the servers; this is the one place that knows the names of
+the properties. What lies in the servers' certificate stores is in certificate_store.py.
 """
 
 from __future__ import annotations
 
-import base64
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
+from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.errors import CmdletFailed
-from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.reading import reading
-from exchange_push_operator.core.x509 import Certificate, parse_utc, read_certificate
+from exchange_push_operator.core.x509 import parse_utc
 
 ORGANIZATION_CONFIG = cmdlet("Get-OrganizationConfig")
 EXCHANGE_SERVERS = cmdlet("Get-ExchangeServer")
@@ -29,11 +27,6 @@ SETTING_OVERRIDES = cmdlet("Get-SettingOverride")
 # (example 1 of the page of Enable-PushNotificationProxy).
 PROXY = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
 LOCAL_SERVER = cmdlet("Get-LocalExchangeServer")
-LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
-
-# A certificate that we made carries in its friendly name (at most 63 characters) which certificate
-# had the transport role before, so that the role can be given back even after a crash.
-OURS = "Push proxy Auth; SMTP "
 
 _THUMBPRINTS = {f"{which}CertificateThumbprint" for which in ("Current", "Previous", "Next")}
 Version = tuple[int, ...]
@@ -45,13 +38,6 @@ _NUMBERS = re.compile(r"\d+")
 def component_states(server: str) -> Cmdlet:
     """The look that tells whether a server is in maintenance."""
     return cmdlet("Get-ServerComponentState", Identity=server)
-
-
-def certificates_on(server: str, thumbprint: str | None) -> Cmdlet:
-    """The look at one certificate, or all, of a server that is asked through another one."""
-    if thumbprint is None:
-        return cmdlet("Get-ExchangeCertificate", Server=server)
-    return cmdlet("Get-ExchangeCertificate", Server=server, Thumbprint=thumbprint)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,20 +73,6 @@ class AuthConfig:
     def names(self, thumbprint: str) -> bool:
         """Whether the thumbprint is current, next or previous (safety rule 11)."""
         return thumbprint in (self.current, self.next, self.previous)
-
-
-@dataclass(frozen=True, slots=True)
-class StoredCertificate:
-    """A certificate in a server's store."""
-
-    certificate: Certificate
-    has_private_key: bool
-    friendly_name: str
-
-    @property
-    def ours(self) -> bool:
-        """Whether this operator made it."""
-        return self.friendly_name.startswith(OURS)
 
 
 def organization_id(observed: Observations) -> str:
@@ -191,50 +163,6 @@ def auth_config(observed: Observations) -> AuthConfig:
         next=_thumbprint(row.get("NextCertificateThumbprint")),
         next_effective=_moment(effective),
     )
-
-
-def stored_certificates(observed: Observations, name: str) -> Mapping[str, StoredCertificate]:
-    """A listed server's store by thumbprint. Raises: Refused, CmdletFailed."""
-    return _store(observed.server(name, LOCAL_CERTIFICATES))
-
-
-def _store(rows: Iterable[Row]) -> Mapping[str, StoredCertificate]:
-    found = (_stored(row) for row in rows)
-    return {stored.certificate.thumbprint: stored for stored in found if stored is not None}
-
-
-def _stored(row: Mapping[str, Any]) -> StoredCertificate | None:
-    certificate = read_certificate(base64.b64decode(str(row["RawData"]), validate=True))
-    if certificate is None:
-        return None
-    return StoredCertificate(
-        certificate, bool(row["HasPrivateKey"]), str(row.get("FriendlyName") or "")
-    )
-
-
-def find_certificate(observed: Observations, thumbprint: str) -> StoredCertificate | None:
-    """A certificate in the store of any answering server, one with its private key first."""
-    stores = (stored_certificates(observed, name) for name in observed.answered)
-    found = [store[thumbprint] for store in stores if thumbprint in store]
-    return max(found, key=lambda stored: (stored.has_private_key, stored.ours), default=None)
-
-
-def holds_key(observed: Observations, server: str, thumbprint: str) -> bool | None:
-    """Whether an unlisted server holds a certificate with its key; None if it cannot be seen.
-
-    "Not found" is an InvalidOperationException; any other error is a server out of reach. That
-    is the test of Microsoft's own MonitorExchangeAuthCertificate.
-    """
-    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, thumbprint)]
-    if answer.error is None:
-        return any(row.get("HasPrivateKey") for row in answer.rows)
-    return False if answer.error.kind == "InvalidOperationException" else None
-
-
-def unlisted_store(observed: Observations, server: str) -> Mapping[str, StoredCertificate] | None:
-    """An unlisted server's store by thumbprint; None if it cannot be seen."""
-    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, None)]
-    return None if answer.error else _store(answer.rows)
 
 
 def _moment(value: Any) -> datetime | None:

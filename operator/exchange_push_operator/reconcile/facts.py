@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
@@ -49,7 +49,7 @@ def facts(
 
 def _certificate(observed: Observations) -> dict[str, Any] | None:
     auth = organization.auth_config(observed)
-    found = organization.find_certificate(observed, auth.current) if auth.current else None
+    found = certificate_store.find_certificate(observed, auth.current) if auth.current else None
     if found is None:
         return None
     certificate = found.certificate
@@ -68,7 +68,7 @@ def _certificate(observed: Observations) -> dict[str, Any] | None:
 
 def _next(observed: Observations, thumbprint: str, effective: datetime | None) -> dict[str, str]:
     told = {"thumbprint": thumbprint}
-    found = organization.find_certificate(observed, thumbprint)
+    found = certificate_store.find_certificate(observed, thumbprint)
     if found is not None:
         told["notAfter"] = utc_text(found.certificate.not_after)
     if effective is not None:
@@ -123,7 +123,7 @@ def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) 
     row["version"] = local.version_text
     current = organization.auth_config(observed).current
     if current:
-        stored = organization.stored_certificates(observed, name).get(current)
+        stored = certificate_store.stored_certificates(observed, name).get(current)
         held = stored is not None and stored.has_private_key
         row["certificate"] = "Present" if held else "Missing"
     row["ready"] = row.get("certificate") == "Present"

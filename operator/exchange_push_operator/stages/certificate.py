@@ -10,10 +10,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
-from exchange_push_operator.core import auth_certificate, organization
+from exchange_push_operator.core import (
+    auth_certificate,
+    certificate_store,
+    friendly_name,
+    organization,
+)
+from exchange_push_operator.core.certificate_store import StoredCertificate
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.organization import OURS, AuthConfig, StoredCertificate
+from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
@@ -28,6 +34,7 @@ class Observed:
     ``unlisted_stores`` is what they have where AuthConfig names none. None: could not be seen.
     """
 
+    organization_id: str
     auth: AuthConfig
     stores: Mapping[str, Mapping[str, StoredCertificate]]
     transport: Mapping[str, str | None]
@@ -40,11 +47,15 @@ class Observed:
 def looks(_config: PushConfig) -> Looks:
     """AuthConfig, the servers, and each listed server's store."""
     return Looks(
-        organization=(organization.AUTH_CONFIG, organization.EXCHANGE_SERVERS),
+        organization=(
+            organization.ORGANIZATION_CONFIG,
+            organization.AUTH_CONFIG,
+            organization.EXCHANGE_SERVERS,
+        ),
         server=lambda name: (
             organization.LOCAL_SERVER,
             organization.component_states(name),
-            organization.LOCAL_CERTIFICATES,
+            certificate_store.LOCAL_CERTIFICATES,
         ),
     )
 
@@ -53,7 +64,9 @@ def more(config: PushConfig, observed: Observations) -> Looks:
     """The current certificate, or all, on servers that are not listed, through one that is."""
     current = organization.auth_config(observed).current
     servers = organization.unlisted(observed, config.servers)
-    return Looks(organization=tuple(organization.certificates_on(s.fqdn, current) for s in servers))
+    return Looks(
+        organization=tuple(certificate_store.certificates_on(s.fqdn, current) for s in servers)
+    )
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed:
@@ -62,15 +75,18 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
     unlisted = tuple(s.fqdn for s in organization.unlisted(observed, config.servers))
     current = auth.current
     return Observed(
+        organization_id=organization.organization_id(observed),
         auth=auth,
-        stores={n: organization.stored_certificates(observed, n) for n in observed.answered},
+        stores={n: certificate_store.stored_certificates(observed, n) for n in observed.answered},
         transport={
             name: organization.local_server(observed, name).transport_thumbprint
             for name in observed.answered
         },
-        unlisted={n: organization.holds_key(observed, n, current) for n in unlisted if current},
+        unlisted={
+            n: certificate_store.holds_key(observed, n, current) for n in unlisted if current
+        },
         unlisted_stores={
-            n: organization.unlisted_store(observed, n) for n in unlisted if not current
+            n: certificate_store.unlisted_store(observed, n) for n in unlisted if not current
         },
         away=tuple(sorted(observed.away)),
         maintenance=organization.in_maintenance(observed),
@@ -208,7 +224,8 @@ def _create(observed: Observed) -> Plan:
             )
         )
     message = "AuthConfig names no certificate and no server has one that would do"
-    step = auth_certificate.create(server, transport)
+    name = friendly_name.friendly_name(observed.organization_id, transport)
+    step = auth_certificate.create(server, name)
     return Plan(fails(Reason.NOT_FOUND, message), (step,))
 
 
@@ -226,7 +243,7 @@ def _transport_taken(observed: Observed) -> Plan | None:
         taker = store.get(observed.transport[server] or "")
         if taker is None or not taker.ours or server in observed.maintenance:
             continue
-        former = taker.friendly_name.removeprefix(OURS)
+        former = friendly_name.former_transport(taker.friendly_name)
         message = f"{server}: the new Auth certificate took the transport role of {former}"
         if former not in store or not store[former].has_private_key:
             cure = "which is gone; run Enable-ExchangeCertificate -Services SMTP with another one"

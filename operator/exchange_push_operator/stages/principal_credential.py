@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import organization, principal
+from exchange_push_operator.core import certificate_store, organization, principal
 from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
 from exchange_push_operator.core.config import PushConfig, Target
 from exchange_push_operator.core.key_credentials import (
@@ -48,7 +48,7 @@ def looks(config: PushConfig) -> Looks:
         return Looks()
     return Looks(
         organization=(organization.ORGANIZATION_CONFIG, organization.AUTH_CONFIG),
-        server=lambda _name: (organization.LOCAL_CERTIFICATES,),
+        server=lambda _name: (certificate_store.LOCAL_CERTIFICATES,),
         graph=(principal.request(config),),
     )
 
@@ -59,7 +59,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
         return None
     auth = organization.auth_config(observed)
     named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
-    found = (organization.find_certificate(observed, thumbprint) for thumbprint in named)
+    found = (certificate_store.find_certificate(observed, thumbprint) for thumbprint in named)
     return Observed(
         organization_id=organization.organization_id(observed),
         auth=auth,

@@ -1,0 +1,77 @@
+"""What lies in the certificate stores of the servers, read from the answers of cmdlets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from exchange_push_operator.core import friendly_name, organization
+from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
+from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.x509 import Certificate, read_certificate
+
+LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
+
+
+def certificates_on(server: str, thumbprint: str | None) -> Cmdlet:
+    """The look at one certificate, or all, of a server that is asked through another one."""
+    if thumbprint is None:
+        return cmdlet("Get-ExchangeCertificate", Server=server)
+    return cmdlet("Get-ExchangeCertificate", Server=server, Thumbprint=thumbprint)
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCertificate:
+    """A certificate in a server's store. ``ours``: this operator made it for this organisation."""
+
+    certificate: Certificate
+    has_private_key: bool
+    friendly_name: str
+    ours: bool
+
+
+def stored_certificates(observed: Observations, name: str) -> Mapping[str, StoredCertificate]:
+    """A listed server's store by thumbprint. Raises: Refused, CmdletFailed."""
+    return _store(observed, observed.server(name, LOCAL_CERTIFICATES))
+
+
+def _store(observed: Observations, rows: Iterable[Row]) -> Mapping[str, StoredCertificate]:
+    organization_id = organization.organization_id(observed)
+    found = (_stored(row, organization_id) for row in rows)
+    return {stored.certificate.thumbprint: stored for stored in found if stored is not None}
+
+
+def _stored(row: Mapping[str, Any], organization_id: str) -> StoredCertificate | None:
+    certificate = read_certificate(base64.b64decode(str(row["RawData"]), validate=True))
+    if certificate is None:
+        return None
+    name = str(row.get("FriendlyName") or "")
+    ours = friendly_name.is_ours(name, organization_id)
+    return StoredCertificate(certificate, bool(row["HasPrivateKey"]), name, ours)
+
+
+def find_certificate(observed: Observations, thumbprint: str) -> StoredCertificate | None:
+    """A certificate in the store of any answering server, one with its private key first."""
+    stores = (stored_certificates(observed, name) for name in observed.answered)
+    found = [store[thumbprint] for store in stores if thumbprint in store]
+    return max(found, key=lambda stored: (stored.has_private_key, stored.ours), default=None)
+
+
+def holds_key(observed: Observations, server: str, thumbprint: str) -> bool | None:
+    """Whether an unlisted server holds a certificate with its key; None if it cannot be seen.
+
+    "Not found" is an InvalidOperationException; any other error is a server out of reach. That
+    is the test of Microsoft's own MonitorExchangeAuthCertificate.
+    """
+    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, thumbprint)]
+    if answer.error is None:
+        return any(row.get("HasPrivateKey") for row in answer.rows)
+    return False if answer.error.kind == "InvalidOperationException" else None
+
+
+def unlisted_store(observed: Observations, server: str) -> Mapping[str, StoredCertificate] | None:
+    """An unlisted server's store by thumbprint; None if it cannot be seen."""
+    answer = observed.cmdlets[ORGANIZATION, certificates_on(server, None)]
+    return None if answer.error else _store(observed, answer.rows)
