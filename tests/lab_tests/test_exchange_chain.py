@@ -11,6 +11,7 @@ from lab.exchange.build import add_auth_certificate, default_organization
 from lab.exchange.faults import set_fault
 from lab.exchange.organization import Organization
 from lab.exchange.runner import administrator
+from lab.exchange.texts import CULTURES
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import CONTOSO, DEDICATED, FABRIKAM, principal, sample
 from lab.microsoft365.world import Microsoft365
@@ -126,6 +127,13 @@ BREAKS: dict[str, tuple[Callable[[World], None], str]] = {
     "the server has no way out": (_fault("outbound_blocked", value=True), "Unable to connect"),
     "the clock is an hour ahead": (_fault("clock_skew", 4000.0), "(401) Unauthorized"),
 }
+# names of components, and what Entra ID itself says
+SAID_IN_EVERY_LANGUAGE = {
+    "the server is in maintenance",
+    "the component is off",
+    "the key is not in Entra ID",
+    "the certificate was replaced and Entra ID not told",
+}
 
 
 @pytest.mark.parametrize("name", BREAKS)
@@ -139,7 +147,14 @@ def test_the_probe_fails_and_says_why_when(world: World, name: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("culture", "phrase"), [("en-US", "Not Found"), ("de-DE", "Nicht gefunden")]
+    ("culture", "phrase"),
+    [
+        ("en-US", "Not Found"),
+        ("de-DE", "Nicht gefunden"),
+        ("fr-FR", "Introuvable"),
+        ("pt-BR", "Não Localizado"),
+        ("zh-CN", "未找到"),
+    ],
 )
 def test_the_status_of_an_endpoint_that_is_gone_is_shown(
     world: World, culture: str, phrase: str
@@ -149,6 +164,18 @@ def test_the_status_of_an_endpoint_that_is_gone_is_shown(
     world[1].set_fault("push_failure", {"status": 404})
     assert f"(404) {phrase}" in probe(world)["Error"]
     assert oauth(world)["ResultType"] == "Success"
+
+
+@pytest.mark.parametrize("culture", CULTURES)
+@pytest.mark.parametrize("name", BREAKS)
+def test_what_the_probe_says_is_in_the_language_of_the_server(
+    world: World, culture: str, name: str
+) -> None:
+    set_fault(world[0], "culture", culture)
+    broken, text = BREAKS[name]
+    broken(world)
+    said = probe(world)["Error"]
+    assert (text in said) == (culture == "en-US" or name in SAID_IN_EVERY_LANGUAGE)
 
 
 def test_the_probe_of_another_server_tells_of_that_server(world: World) -> None:

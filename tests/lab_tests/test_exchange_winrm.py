@@ -303,6 +303,17 @@ def test_the_quota_of_shells(service: WinRMService, connect: Callable[..., Clien
     assert caught.value.wsman_fault_code == 2150859173
 
 
+def test_the_text_of_a_fault_is_in_the_language_of_the_server(
+    service: WinRMService, connect: Callable[..., Client]
+) -> None:
+    set_fault(service.organization, "culture", "de-DE")
+    set_fault(service.organization, "quota", value=True)
+    with pytest.raises(WSManFaultError) as caught:
+        connect().start()
+    assert caught.value.wsman_fault_code == 2150859173
+    assert "gleichzeitiger Shells" in str(caught.value)
+
+
 def test_a_server_may_turn_down_the_right_password(
     service: WinRMService, connect: Callable[..., Client]
 ) -> None:

@@ -6,6 +6,7 @@ import re
 
 _DATE = (
     r"(?:\d{4}-\d{2}-\d{2}|\d{1,2}[./]\d{1,2}[./](?:19|20)\d{2}(?![.\d])"
+    r"|(?:19|20)\d{2}/\d{1,2}/\d{1,2}"  # as a Chinese server writes it
     r"|\d{1,2} [A-Z][a-z]{2} \d{4})"
 )
 _VOLATILE = re.compile(
@@ -13,7 +14,7 @@ _VOLATILE = re.compile(
     r"|[0-9A-Fa-f]{8}(?:-[0-9A-Fa-f]{4}){3}-[0-9A-Fa-f]{12}"  # a request id
     rf"|{_DATE}(?:[T ]\d{{1,2}}[:.]\d{{2}}(?:[:.]\d{{2}}(?:\.\d+)?)?(?: ?[AP]M)?"
     r"(?:Z|[+-]\d{2}:?\d{2}\b)?)?"
-    r"|\b\d{1,2}:\d{2}:\d{2}(?:\.\d+)?(?: ?[AP]M)?"  # a time or a duration
+    r"|(?<!\d)\d{1,2}:\d{2}:\d{2}(?:\.\d+)?(?: ?[AP]M)?"  # a time or a duration
 )
 
 

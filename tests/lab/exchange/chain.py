@@ -10,7 +10,6 @@ import base64
 import hashlib
 import uuid
 from datetime import timedelta
-from http import HTTPStatus
 from typing import NoReturn
 
 import jwt
@@ -20,11 +19,10 @@ from lab.exchange.certificates import StoredCertificate
 from lab.exchange.directory import FIRST_PARTY, AuthServer, SettingOverride
 from lab.exchange.organization import Organization
 from lab.exchange.server import Server
-from lab.exchange.texts import say
+from lab.exchange.texts import http_status, say
 from lab.exchange.trust import NoConnection, TokenRefused
 
 ACS = "00000001-0000-0000-c000-000000000000/accounts.accesscontrol.windows.net"
-_PHRASES_DE = {401: "Nicht autorisiert", 404: "Nicht gefunden", 403: "Unzulässig"}
 
 
 class StageFailed(Exception):
@@ -40,7 +38,7 @@ def walk(organization: Organization, server: Server) -> None:
     proxy = organization.view(server.fqdn).proxy()
     if not proxy.enabled:
         # inferred: the words for a proxy that is off
-        _fail("The on-premises push notification proxy isn't enabled.")
+        _fail(server, "proxy_off")
     _fresh(organization, server)
     _active(server)
     _, _, token = signed_token(organization, server)
@@ -51,7 +49,7 @@ def walk(organization: Organization, server: Server) -> None:
     except NoConnection as error:
         raise _no_connection(server, str(error)) from error
     if not 200 <= status < 300:
-        raise StageFailed(_http_text(server, status))
+        raise StageFailed(http_status(server.culture, status))
 
 
 def signed_token(organization: Organization, server: Server) -> tuple[str, str, str]:
@@ -65,7 +63,7 @@ def signed_token(organization: Organization, server: Server) -> tuple[str, str, 
     try:
         token = organization.microsoft365.issue_token(assertion, auth_server.realm)
     except TokenRefused as error:
-        raise StageFailed(" ".join((_http_text(server, 401), str(error)))) from error
+        raise StageFailed(" ".join((http_status(server.culture, 401), str(error)))) from error
     except NoConnection as error:
         raise _no_connection(server, str(error)) from error
     return principal, auth_server.realm, token
@@ -94,7 +92,7 @@ def _fresh(organization: Organization, server: Server) -> None:
     started = server.health_manager()
     if started is None or (changed is not None and started < changed):
         # inferred: the words; the article restarts the service "to clear the cache"
-        _fail("The push notification proxy is disabled in the cached configuration.")
+        _fail(server, "proxy_cached", started or changed)
 
 
 def _active(server: Server) -> None:
@@ -102,16 +100,17 @@ def _active(server: Server) -> None:
     for component in ("ServerWideOffline", "PushNotificationsProxy"):
         if states[component] != "Active":
             # inferred
-            _fail(f"Server component {component} isn't active.")
+            _fail(server, "component", component)
 
 
 def _signing_certificate(organization: Organization, server: Server) -> StoredCertificate:
     held = server.store.get(organization.view(server.fqdn).auth_config().current)
     if held is None or held.key is None:
-        _fail("Missing signing certificate.")
+        _fail(server, "no_certificate")
     if not held.valid_at(server.now()):
         # inferred
-        _fail("Missing signing certificate. The configured certificate isn't valid.")
+        dates = held.x509.not_valid_before_utc, held.x509.not_valid_after_utc
+        _fail(server, "certificate_dates", *dates)
     return held
 
 
@@ -120,11 +119,11 @@ def _auth_server(organization: Organization, server: Server) -> AuthServer:
     view = organization.view(server.fqdn)
     found = [one for one in view.all(AuthServer) if one.enabled and one.realm]
     if not found:
-        _fail("Unable to get the token from Auth Server. No enabled auth server was found.")
+        _fail(server, "no_auth_server")
     realm = _tenant(organization, server, view.proxy().organization)
     matching = [one for one in found if realm in ("", one.realm)]
     if not matching:
-        _fail(f"Unable to get the token from Auth Server. No auth server has realm {realm}.")
+        _fail(server, "other_realm", realm)
     return matching[0]
 
 
@@ -155,21 +154,14 @@ def _assertion(server: Server, held: StoredCertificate, principal: str, realm: s
     }
     header = {"x5t": base64.urlsafe_b64encode(digest).rstrip(b"=").decode()}
     if not isinstance(held.key, rsa.RSAPrivateKey):
-        _fail("Missing signing certificate.")
+        _fail(server, "no_certificate")
     return jwt.encode(claims, held.key, algorithm="RS256", headers=header)
-
-
-def _http_text(server: Server, status: int) -> str:
-    # the phrase of an HTTP status: .NET translates it, German shown here
-    phrase = HTTPStatus(status).phrase if status in set(HTTPStatus) else "Error"
-    if server.culture == "de-DE":
-        phrase = _PHRASES_DE.get(status, phrase)
-    return say(server.culture, "http_status", status, phrase)
 
 
 def _no_connection(server: Server, where: str) -> StageFailed:
     return StageFailed(say(server.culture, "no_name", where))
 
 
-def _fail(text: str) -> NoReturn:
+def _fail(server: Server, key: str, *values: object) -> NoReturn:
+    text = say(server.culture, key, *values)
     raise StageFailed(text, "Microsoft.Exchange.PushNotifications.PushNotificationException")

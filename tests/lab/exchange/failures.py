@@ -6,7 +6,7 @@ import uuid
 from typing import TYPE_CHECKING, NoReturn
 
 from exchange_push_operator.core.errors import CmdletFailed
-from lab.exchange.texts import say
+from lab.exchange.texts import moment, say
 
 if TYPE_CHECKING:
     from lab.exchange.server import Server
@@ -22,7 +22,7 @@ def failure(server: Server, kind: str, category: str, key: str, *values: object)
     """
     identifier = (
         f"[Server={server.name},RequestId={uuid.uuid4()},"
-        f"TimeStamp={server.now():%m/%d/%Y %I:%M:%S %p}] [FailureCategory=Cmdlet-{kind}]"
+        f"TimeStamp={moment(server.culture, server.now())}] [FailureCategory=Cmdlet-{kind}]"
     )
     text = say(server.culture, key, *values)
     return CmdletFailed(text, identifier=identifier, category=category, kind=kind)

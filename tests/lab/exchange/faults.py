@@ -31,7 +31,7 @@ health_manager_broken      bool    Restart-Service fails and leaves it stopped
 rpc_down                   bool    other servers cannot ask it for certificates; WinRM works
 transport_unreadable       bool    the AD object with the transport thumbprint cannot be read
 outbound_blocked           bool    the server cannot reach Microsoft 365
-culture                    text    language of messages: en-US, de-DE, fr-FR, pt-BR, zh-CN
+culture                    text    language of messages and dates: en-US, de-DE, fr-FR, pt-BR, zh-CN
 version                    text    build, such as 15.0.712.24
 =========================  ======  ================================================================
 

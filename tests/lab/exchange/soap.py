@@ -9,6 +9,8 @@ from dataclasses import dataclass
 from typing import Final
 from xml.sax.saxutils import escape
 
+from lab.exchange.texts import say
+
 _NS: Final = {
     "s": "http://www.w3.org/2003/05/soap-envelope",
     "a": "http://schemas.xmlsoap.org/ws/2004/08/addressing",
@@ -29,14 +31,14 @@ OTHER_USER: Final = 2150859177
 BUSY: Final = 170
 BROKEN_PIPE: Final = 232  # inferred: what Windows says on a Send to a process that has ended
 
-_REASONS: Final = {
-    TIMED_OUT: ("w:TimedOut", "The operation was not complete within OperationTimeout."),
-    SHELL_NOT_FOUND: ("w:InvalidSelectors", "The shell was not found on the server."),
-    SCHEMA: ("w:SchemaValidationError", "The SOAP XML in the message does not match the schema."),
-    SHELL_QUOTA: ("w:QuotaLimit", "The maximum number of concurrent shells has been exceeded."),
-    OTHER_USER: ("w:AccessDenied", "The shell belongs to another user."),
-    BUSY: ("w:InternalError", "The requested resource is in use."),
-    BROKEN_PIPE: ("w:InternalError", "The pipe is being closed."),
+_SUBCODES: Final = {
+    TIMED_OUT: "w:TimedOut",
+    SHELL_NOT_FOUND: "w:InvalidSelectors",
+    SCHEMA: "w:SchemaValidationError",
+    SHELL_QUOTA: "w:QuotaLimit",
+    OTHER_USER: "w:AccessDenied",
+    BUSY: "w:InternalError",
+    BROKEN_PIPE: "w:InternalError",
 }
 
 
@@ -110,8 +112,9 @@ def envelope(action: str, message_id: str, body: str) -> bytes:
     ).encode()
 
 
-def fault(code: int, message_id: str) -> bytes:
-    subcode, reason = _REASONS[code]
+def fault(code: int, message_id: str, culture: str = "en-US") -> bytes:
+    """Only the text is in the language of the server."""
+    reason = say(culture, f"wsman_{code}")
     detail = (
         '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"'
         f' Code="{code}" Machine="lab"><f:Message>{reason}</f:Message></f:WSManFault>'
@@ -119,8 +122,8 @@ def fault(code: int, message_id: str) -> bytes:
     return envelope(
         _FAULT,
         message_id,
-        f"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>{subcode}</s:Value>"
-        f'</s:Subcode></s:Code><s:Reason><s:Text xml:lang="en-US">{reason}</s:Text></s:Reason>'
+        f"<s:Fault><s:Code><s:Value>s:Receiver</s:Value><s:Subcode><s:Value>{_SUBCODES[code]}</s:Value>"
+        f'</s:Subcode></s:Code><s:Reason><s:Text xml:lang="{culture}">{reason}</s:Text></s:Reason>'
         f"<s:Detail>{detail}</s:Detail></s:Fault>",
     )
 

@@ -107,7 +107,8 @@ class _Handler(BaseHTTPRequestHandler):
             message_id = request.message_id
             body = self.server.service.handle(request, self.ntlm.user)
         except Fault as error:
-            return 500, soap.fault(error.code, message_id)
+            culture = self.server.service.server.culture
+            return 500, soap.fault(error.code, message_id, culture)
         return 200, soap.envelope(request.action, message_id, body)
 
     def _reply_soap(self, status: int, body: bytes, *, encrypted: bool) -> None:

@@ -6,6 +6,7 @@ from lab.exchange.chain import StageFailed, signed_token, walk
 from lab.exchange.cmdlets.base import Call, Row, rule
 from lab.exchange.failures import failure
 from lab.exchange.server import Server
+from lab.exchange.texts import say
 
 HEALTH_SET = "PushNotifications.Proxy"
 PROBE = "PushNotificationsEnterpriseConnectivityProbe"
@@ -69,7 +70,7 @@ def test_oauth(call: Call) -> list[Row]:
         principal, realm, _ = signed_token(call.organization, call.server)
     except StageFailed as error:
         return [{"ResultType": "Error", "Detail": error.trace}]
-    detail = f"The access token of {principal} for realm {realm} was granted."
+    detail = say(call.server.culture, "granted", principal, realm)
     return [{"ResultType": "Success", "Detail": detail}]
 
 
