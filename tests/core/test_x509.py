@@ -99,6 +99,11 @@ def test_what_is_no_certificate_is_none(junk: bytes) -> None:
     assert read_certificate(junk) is None
 
 
+def test_a_certificate_of_an_unknown_version_is_none() -> None:
+    version_3, version_9 = bytes.fromhex("a003020102"), bytes.fromhex("a003020108")
+    assert read_certificate(der().replace(version_3, version_9, 1)) is None
+
+
 @settings(max_examples=60, deadline=None)
 @given(st.data())
 def test_no_bytes_of_a_server_can_stop_a_pass(data: st.DataObject) -> None:

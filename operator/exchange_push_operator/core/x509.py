@@ -52,7 +52,7 @@ def read_certificate(der: bytes) -> Certificate | None:
             key = parsed.public_key()
             subject = parsed.subject.rfc4514_string()
             signature = parsed.signature_hash_algorithm
-    except (ValueError, UnsupportedAlgorithm):
+    except (ValueError, UnsupportedAlgorithm, x509.InvalidVersion):
         return None
     return Certificate(
         der=der,
