@@ -361,18 +361,6 @@ def test_a_policy_that_becomes_retain_takes_the_finalizer_off() -> None:
     assert "finalizers" not in outside.resource["metadata"]
 
 
-def test_what_somebody_keeps_changing_back_is_left_alone_for_an_hour() -> None:
-    outside, operator = ready()
-    for _ in range(6):
-        outside.administrator("Disable-PushNotificationProxy", Confirm=False)
-        operator.run()
-    assert outside.condition("InSync") == ("False", "Contended")
-    assert outside.exchange()["proxy"]["enabled"] is False
-    outside.clock.forward(hours=1)
-    operator.run()
-    assert outside.condition("Ready") == ("True", "Succeeded")
-
-
 def deleting(outside: Lab) -> None:
     outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
 
@@ -423,24 +411,3 @@ def test_an_undoing_that_is_refused_stalls() -> None:
     operator.run()
     assert not outside.deleted
     assert outside.condition("Stalled") == ("True", "AccessDenied")
-
-
-def test_a_users_own_edits_are_no_quarrel() -> None:
-    outside, operator = ready()
-    for state in ("Disabled", "Enabled") * 6:
-        outside.edit({"proxy": {"state": state}})
-        outcomes = operator.run()
-        assert "DriftCorrected" not in reasons(outcomes)
-    assert outside.condition("Ready") == ("True", "Succeeded")
-
-
-def test_an_edit_ends_a_quarrel() -> None:
-    outside, operator = ready()
-    for _ in range(6):
-        outside.administrator("Disable-PushNotificationProxy", Confirm=False)
-        operator.run()
-    assert outside.condition("InSync") == ("False", "Contended")
-    assert "somebody else" in outside.status["conditions"][0]["message"]
-    outside.edit({"interval": "2h"})
-    operator.run()
-    assert outside.condition("Ready") == ("True", "Succeeded")

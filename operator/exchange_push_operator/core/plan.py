@@ -62,7 +62,8 @@ class Step:
     """One change: why, what, where, and the event it makes.
 
     ``server`` is where a cmdlet runs (None: on the server that speaks for the organisation).
-    ``summary`` says what a GraphRequest changes; its body is too long to read.
+    ``summary`` says what a GraphRequest changes; its body is too long to read. ``parts`` names each
+    thing that it changes, so that a change that is undone again and again is known by it.
     ``fallback`` is sent where Entra ID refuses ``command`` for expired foreign keys (opt-in).
     """
 
@@ -72,6 +73,7 @@ class Step:
     command: Cmdlet | GraphRequest
     server: str | None = None
     summary: str = ""
+    parts: tuple[str, ...] = ()
     guard: Guard | None = None
     fallback: GraphRequest | None = None
 

@@ -129,8 +129,8 @@ def _quarrel(result: Walk) -> str:
     held = [step for _, step in result.remaining if step.key in result.contended]
     what = "; ".join(f"{step.action} ({step.target})" for step in held)
     return (
-        f"somebody else keeps changing this back: {what}; it is tried again an hour after the "
-        "last correction or after an edit of spec: find out who changes it"
+        f"somebody else keeps changing this back: {what}; after two changes within an hour it is "
+        "left alone until that hour is over or spec is edited: find out who changes it"
     )
 
 

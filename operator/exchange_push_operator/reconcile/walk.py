@@ -119,10 +119,14 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
-    now = session.world.clock()
-    looked_again(memory, (step for _, step in result.remaining))
-    result.contended = tuple(step.key for _, step in steps if contended(memory, step, now))
-    result.tried |= {step.key for _, step in steps if settling(memory, step, now)}
+    now, reader = session.world.clock(), result.observed.primary
+    looked_again(memory, result.plans, reader, now)
+    result.tried |= {step.key for _, step in steps if settling(memory, step, reader, now)}
+    result.contended = tuple(
+        step.key
+        for _, step in steps
+        if step.key not in result.tried and contended(memory, step, now)
+    )
     return [
         (name, step)
         for name, step in steps
@@ -153,13 +157,13 @@ def _round(
         except OutcomeUnknown:
             # Looked at before anything is repeated (safety rule 6).
             result.uncertain.append((name, step))
-            unsure(memory, step, session.world.clock())
+            unsure(memory, name, step, session.world.clock())
             return True
         except PushError as error:
             result.failure = (name, error)
             return result.changed
         result.performed.append((name, step))
-        remember(memory, step, session.world.clock(), drift=drifted(session.config))
+        remember(memory, name, step, session.world.clock())
     return True
 
 

@@ -66,6 +66,15 @@ class World:
 
 
 @dataclass(slots=True)
+class Unseen:
+    """A change that was made for a stage, and the servers that have shown it since."""
+
+    stage: str
+    made: datetime
+    seen_by: set[str] = field(default_factory=set)
+
+
+@dataclass(slots=True)
 class Memory:
     """What one resource's passes remember. Losing it costs a probe and a little patience.
 
@@ -74,6 +83,6 @@ class Memory:
 
     probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
     unreachable_since: datetime | None = None
-    corrections: dict[str, list[datetime]] = field(default_factory=dict)
-    unseen: dict[str, datetime] = field(default_factory=dict)
+    made: dict[str, list[datetime]] = field(default_factory=dict)
+    unseen: dict[str, Unseen] = field(default_factory=dict)
     generation: int = 0

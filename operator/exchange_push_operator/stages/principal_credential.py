@@ -116,6 +116,7 @@ def _add(
         event="KeyCredentialAdded",
         command=principal.patch(observed.principal, [*retained(entries), *added]),
         summary=f"add {', '.join(c.thumbprint for c in missing)}, keep {_entries(entries)}",
+        parts=tuple(certificate.thumbprint for certificate in missing),
         guard=principal.guard(config, observed.principal, droppable),
         fallback=principal.patch(observed.principal, [*retained(kept), *added])
         if droppable
