@@ -14,17 +14,20 @@ grammar = pytest.importorskip("tree_sitter_powershell")
 SCRIPTS = ("stage0.ps1", "host.ps1")
 # Cmdlets of Windows PowerShell 3.0 that the scripts may use.
 CMDLETS = {
+    "Add-Type",
     "ConvertFrom-Json",
     "Get-CimInstance",
     "Get-Command",
     "Get-Process",
     "Microsoft.PowerShell.Management\\Restart-Service",
+    "WebAdministration\\Restart-WebAppPool",
     "New-Object",
     "Set-StrictMode",
     "Write-Warning",
 }
 APPROVED_VERBS = {
-    *("Close", "ConvertTo", "Deny", "Get", "Invoke", "Open", "Resolve", "Restart", "Set", "Write")
+    *("Close", "ConvertTo", "Copy", "Deny", "Find", "Get", "Invoke", "Open"),
+    *("Resolve", "Restart", "Set", "Write"),
 }
 
 

@@ -30,9 +30,11 @@ _POWERSHELL = (
     "powershell.exe -NoLogo -NoProfile -NonInteractive -ExecutionPolicy Bypass "
     "-InputFormat None -OutputFormat Text -EncodedCommand "
 )
-# Seconds a cmdlet may take. A probe waits for the health manager, the restart for a service.
+# Seconds a cmdlet may take. A probe waits for the health manager, the restart for a service; a
+# copy is two cmdlets, the second of which goes to another server.
 _TIMEOUT = 60
 _LONGER = {
+    "Copy-ExchangeCertificate": 180,
     "Invoke-MonitoringProbe": 180,
     "New-ExchangeCertificate": 120,
     "Restart-Service": 120,

@@ -31,12 +31,12 @@ $State = @{
 $JsonOption = @{}
 if ((Get-Command -Name ConvertFrom-Json).Parameters.ContainsKey('DateKind')) { $JsonOption.DateKind = 'String' }
 
-#region Fixed functions: what no Exchange cmdlet tells. They run in a local session of their own,
-# where $Credential holds the login. $env:COMPUTERNAME is the name Exchange uses for a server.
+#region Fixed functions: what no Exchange cmdlet tells or does. They run in a local session of their
+# own, which knows $Credential, $Fqdn and $ExchangeSession. $env:COMPUTERNAME is the name that
+# Exchange uses for a server.
 
 function Get-LocalExchangeServer {
     $ErrorActionPreference = 'Stop'
-    $domain = [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName
 
     # AdminDisplayVersion stays at the cumulative update; the file of Setup has the true build.
     $build = $null
@@ -49,49 +49,93 @@ function Get-LocalExchangeServer {
         }
     }
 
-    $started = $null
-    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='MSExchangeHM'"
-    if ($service -and $service.ProcessId) {
-        # It may end between the two lines.
-        $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
-        if ($process) { $started = $process.StartTime.ToUniversalTime() }
-    }
-
     $transport = $null
     if ($key) {
-        try { $transport = Get-TransportThumbprint -Domain $domain }
+        try { $transport = Get-TransportThumbprint }
         catch { Write-Warning -Message ('The internal transport certificate could not be read: ' + $_.Exception.GetType().Name) }
     }
 
     New-Object -TypeName PSObject -Property @{
         Name                           = $env:COMPUTERNAME
-        Fqdn                           = ('{0}.{1}' -f $env:COMPUTERNAME, $domain).ToLowerInvariant()
+        Fqdn                           = ('{0}.{1}' -f $env:COMPUTERNAME, (Get-DomainName)).ToLowerInvariant()
         Version                        = $build
-        HealthManagerStartedUTC        = $started
+        TimeUTC                        = [DateTime]::UtcNow
+        HealthManagerStartedUTC        = Get-ServiceStart -Name 'MSExchangeHM'
+        ServiceHostStartedUTC          = Get-ServiceStart -Name 'MSExchangeServiceHost'
+        OwaPoolStartedUTC              = Get-WebAppPoolStart -Name 'MSExchangeOWAAppPool'
+        EcpPoolStartedUTC              = Get-WebAppPoolStart -Name 'MSExchangeECPAppPool'
         SetupRunning                   = (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0)
         TransportCertificateThumbprint = $transport
     }
 }
 
+function Get-DomainName {
+    [Net.NetworkInformation.IPGlobalProperties]::GetIPGlobalProperties().DomainName
+}
+
+function Get-ServiceStart {
+    # When the process of a service was started; $null where it does not run.
+    param([string]$Name)
+    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='$Name'"
+    if (-not $service -or -not $service.ProcessId) { return $null }
+    # It may end between the two lines.
+    $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
+    if ($process) { $process.StartTime.ToUniversalTime() }
+}
+
+function Get-WebAppPoolStart {
+    # When the oldest worker process of a pool was started; $null where none runs. After a recycling
+    # the old one still answers what it has begun: it counts until it is gone.
+    param([string]$Name)
+    $started = $null
+    foreach ($process in @(Get-CimInstance -ClassName Win32_Process -Filter "Name='w3wp.exe'")) {
+        if ([string]$process.CommandLine -notlike "* -ap `"$Name`" *") { continue }
+        $time = $process.CreationDate.ToUniversalTime()
+        if ($null -eq $started -or $time -lt $started) { $started = $time }
+    }
+    $started
+}
+
+function Find-DirectoryObject {
+    # The first object below Microsoft Exchange in Active Directory's configuration that a filter
+    # finds, with one attribute.
+    param([string]$Filter, [string]$Attribute)
+    Add-Type -AssemblyName System.DirectoryServices.Protocols
+    $connection = New-Object -TypeName DirectoryServices.Protocols.LdapConnection -ArgumentList (Get-DomainName)
+    try {
+        # A network logon has no credential to show to a domain controller, a delegated one has.
+        if ($Credential) { $connection.Credential = $Credential.GetNetworkCredential() }
+        $connection.Timeout = [TimeSpan]::FromSeconds(20)
+        $connection.SessionOptions.Signing = $true
+        $connection.SessionOptions.Sealing = $true
+        $root = New-Object -TypeName DirectoryServices.Protocols.SearchRequest -ArgumentList '', '(objectClass=*)', 'Base', 'configurationNamingContext'
+        $configuration = $connection.SendRequest($root).Entries[0].Attributes['configurationNamingContext'][0]
+        $search = New-Object -TypeName DirectoryServices.Protocols.SearchRequest -ArgumentList "CN=Microsoft Exchange,CN=Services,$configuration", $Filter, 'Subtree', $Attribute
+        $entries = $connection.SendRequest($search).Entries
+        if ($entries.Count -gt 0) { $entries[0] }
+    } finally { $connection.Dispose() }
+}
+
 function Get-TransportThumbprint {
     # No cmdlet names the certificate that Exchange uses between its servers; its AD object does.
-    param([string]$Domain)
-    $secure = [DirectoryServices.AuthenticationTypes]'Secure, Signing, Sealing'
-    # A network logon has no credential to show to a domain controller, hence the explicit one.
-    $user = $Credential.UserName
-    $password = $Credential.GetNetworkCredential().Password
-    $root = New-Object -TypeName DirectoryServices.DirectoryEntry -ArgumentList "LDAP://$Domain/RootDSE", $user, $password, $secure
-    $services = 'CN=Microsoft Exchange,CN=Services,' + $root.Properties['configurationNamingContext'][0]
-    $base = New-Object -TypeName DirectoryServices.DirectoryEntry -ArgumentList "LDAP://$Domain/$services", $user, $password, $secure
-    $searcher = New-Object -TypeName DirectoryServices.DirectorySearcher -ArgumentList $base
-    $searcher.Filter = "(&(objectClass=msExchExchangeServer)(cn=$env:COMPUTERNAME))"
-    $searcher.ClientTimeout = [TimeSpan]::FromSeconds(20)
-    [void]$searcher.PropertiesToLoad.Add('msExchServerInternalTLSCert')
-    $found = $searcher.FindOne()
-    if (-not $found -or $found.Properties['msExchServerInternalTLSCert'].Count -eq 0) { return $null }
-    $der = [byte[]]$found.Properties['msExchServerInternalTLSCert'][0]
+    $server = Find-DirectoryObject -Filter "(&(objectClass=msExchExchangeServer)(cn=$env:COMPUTERNAME))" -Attribute 'msExchServerInternalTLSCert'
+    if (-not $server -or -not $server.Attributes['msExchServerInternalTLSCert']) { return $null }
+    $der = $server.Attributes['msExchServerInternalTLSCert'].GetValues([byte[]])[0]
     # The comma keeps the bytes together as the one argument of the constructor.
     (New-Object -TypeName Security.Cryptography.X509Certificates.X509Certificate2 -ArgumentList (, $der)).Thumbprint
+}
+
+function Get-LocalPushNotificationProxy {
+    # There is no Get- cmdlet for the proxy. In which attributes its object keeps Enabled,
+    # Organization and Uri is documented nowhere, so only what every object has is read.
+    $ErrorActionPreference = 'Stop'
+    $proxy = Find-DirectoryObject -Filter '(&(objectClass=msExchPushNotificationsApp)(cn=OnPrem-Proxy))' -Attribute 'whenChanged'
+    if (-not $proxy) { return }
+    $text = $proxy.Attributes['whenChanged'].GetValues([string])[0]
+    New-Object -TypeName PSObject -Property @{
+        Name           = 'OnPrem-Proxy'
+        WhenChangedUTC = [DateTime]::ParseExact($text, "yyyyMMddHHmmss.0'Z'", [Globalization.CultureInfo]::InvariantCulture, 'AssumeUniversal, AdjustToUniversal')
+    }
 }
 
 function Get-LocalCertificate {
@@ -110,11 +154,87 @@ function Get-LocalCertificate {
     } finally { $store.Close() }
 }
 
+function Copy-ExchangeCertificate {
+    # A certificate with its private key from this server to another one. The PFX and its password
+    # are in the memory of this process and of Exchange only, and go when this function ends.
+    param([string]$Thumbprint, [string]$Server)
+    $ErrorActionPreference = 'Stop'
+    $random = New-Object -TypeName byte[] -ArgumentList 64
+    $generator = [Security.Cryptography.RandomNumberGenerator]::Create()
+    $generator.GetBytes($random)
+    $generator.Dispose()
+    # Never a string: there is nothing that a message or a log could show.
+    $password = New-Object -TypeName Security.SecureString
+    foreach ($byte in $random) { $password.AppendChar([char](33 + $byte % 94)) }
+    [Array]::Clear($random, 0, $random.Length)
+
+    $file = Invoke-ExchangeCmdlet -Name 'Export-ExchangeCertificate' -Parameters @{
+        Thumbprint     = $Thumbprint
+        Server         = $Fqdn
+        BinaryEncoded  = $true
+        Password       = $password
+    }
+    $pfx = [byte[]]$file.FileData
+    try {
+        $null = Invoke-ExchangeCmdlet -Name 'Import-ExchangeCertificate' -Parameters @{
+            Server               = $Server
+            FileData             = $pfx
+            Password             = $password
+            PrivateKeyExportable = $true
+            Confirm              = $false
+        }
+    } finally {
+        [Array]::Clear($pfx, 0, $pfx.Length)
+        $password.Dispose()
+    }
+}
+
+function Invoke-ExchangeCmdlet {
+    # A cmdlet of Copy-ExchangeCertificate. Its error is told without what it may repeat of its
+    # arguments: an error of parameter binding does, so its text is left out.
+    param([string]$Name, [hashtable]$Parameters)
+    $record = $null
+    $shell = [PowerShell]::Create()
+    try {
+        $shell.Runspace = $ExchangeSession
+        [void]$shell.AddCommand($Name).AddParameters($Parameters)
+        try { $output = $shell.Invoke() }
+        catch {
+            $record = $_
+            $inner = $_.Exception.InnerException
+            if ($inner) {
+                if ($inner.ErrorRecord) { $record = $inner.ErrorRecord }
+                $record.CategoryInfo.Reason = $inner.GetType().Name
+            }
+        }
+        if (-not $record -and $shell.Streams.Error.Count -gt 0) { $record = $shell.Streams.Error[0] }
+    } finally { $shell.Dispose() }
+    if (-not $record) { return $output }
+    $reason = [string]$record.CategoryInfo.Reason
+    $text = $Name
+    if ($reason -notlike 'ParameterBinding*') { $text = '{0}: {1}' -f $Name, $record.Exception.Message }
+    $exception = New-Object -TypeName InvalidOperationException -ArgumentList $text
+    $safe = New-Object -TypeName Management.Automation.ErrorRecord -ArgumentList $exception, ([string]$record.FullyQualifiedErrorId), $record.CategoryInfo.Category, $null
+    $safe.CategoryInfo.Reason = $reason
+    throw $safe
+}
+
 function Restart-Service {
-    param([string]$Name)
-    if ($Name -ne 'MSExchangeHM') { throw 'Only MSExchangeHM may be restarted.' }
+    param([ValidateSet('MSExchangeHM', 'MSExchangeServiceHost')][string]$Name)
     Microsoft.PowerShell.Management\Restart-Service -Name $Name -Confirm:$false -ErrorAction Stop -WarningAction SilentlyContinue
 }
+
+function Restart-WebAppPool {
+    param([ValidateSet('MSExchangeOWAAppPool', 'MSExchangeECPAppPool')][string]$Name)
+    WebAdministration\Restart-WebAppPool -Name $Name -ErrorAction Stop
+}
+
+# Get-Command -CommandType Function would find what is there before this script, too.
+$FixedFunctions = @(
+    'Get-LocalExchangeServer', 'Get-DomainName', 'Get-ServiceStart', 'Get-WebAppPoolStart',
+    'Find-DirectoryObject', 'Get-TransportThumbprint', 'Get-LocalPushNotificationProxy',
+    'Get-LocalCertificate', 'Copy-ExchangeCertificate', 'Invoke-ExchangeCmdlet',
+    'Restart-Service', 'Restart-WebAppPool')
 
 #endregion
 
@@ -251,13 +371,14 @@ function Open-LocalSession {
     $session = $State.LocalSession
     if ($session -and $session.RunspaceStateInfo.State -eq 'Opened') { return }
     $initial = [Management.Automation.Runspaces.InitialSessionState]::CreateDefault()
-    foreach ($name in 'Get-LocalExchangeServer', 'Get-TransportThumbprint', 'Get-LocalCertificate', 'Restart-Service') {
+    foreach ($name in $FixedFunctions) {
         $definition = (Get-Command -Name $name -CommandType Function).Definition
         $initial.Commands.Add((New-Object -TypeName Management.Automation.Runspaces.SessionStateFunctionEntry -ArgumentList $name, $definition))
     }
-    $initial.Variables.Add((New-Object -TypeName Management.Automation.Runspaces.SessionStateVariableEntry -ArgumentList 'Credential', $State.Credential, ''))
     $session = [Management.Automation.Runspaces.RunspaceFactory]::CreateRunspace($initial)
     $session.Open()
+    $session.SessionStateProxy.SetVariable('Credential', $State.Credential)
+    $session.SessionStateProxy.SetVariable('Fqdn', $State.Fqdn)
     $State.LocalSession = $session
 }
 
@@ -334,12 +455,14 @@ function Invoke-Call {
 
     $shell = [PowerShell]::Create()
     try {
-        if ($rule.kind -eq 'exchange') {
+        if ($rule.kind -ne 'function') {
             $State.Where = 'session'
             Open-ExchangeSession
             $shell.Runspace = $State.ExchangeSession
-        } else {
+        }
+        if ($rule.kind -ne 'exchange') {
             Open-LocalSession
+            $State.LocalSession.SessionStateProxy.SetVariable('ExchangeSession', $State.ExchangeSession)
             $shell.Runspace = $State.LocalSession
         }
         $State.Where = 'cmdlet'

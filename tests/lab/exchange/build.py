@@ -57,6 +57,7 @@ def add_server(
     culture: str = "en-US",
 ) -> Server:
     """A server with its own transport certificate and a running health manager."""
+    yesterday = organization.clock() - timedelta(days=1)
     server = Server(
         name,
         f"{name.lower()}.{DOMAIN}",
@@ -65,7 +66,10 @@ def add_server(
         display=display,
         roles=roles,
         culture=culture,
-        health_manager_started=organization.clock() - timedelta(days=1),
+        health_manager_started=yesterday,
+        service_host_started=yesterday,
+        owa_pool_started=yesterday,
+        ecp_pool_started=yesterday,
     )
     der, key = organization.mint.self_signed(
         f"CN={name}", organization.clock() - _SETUP, domains=(name.lower(), server.fqdn)

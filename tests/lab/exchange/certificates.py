@@ -31,6 +31,7 @@ class StoredCertificate:
     key: rsa.RSAPrivateKey | None = field(repr=False)
     friendly_name: str = ""
     services: frozenset[str] = frozenset()
+    exportable: bool = True
 
     @property
     def thumbprint(self) -> str:

@@ -22,6 +22,10 @@ class AuthConfig:
     next_effective: datetime | None = None
     service_name: str = FIRST_PARTY
     realm: str = ""
+    when_changed: datetime | None = None
+    # what was current before, and until when: processes on the servers remember it for a while
+    replaced: str = ""
+    replaced_at: datetime | None = None
     name: str = "Auth Configuration"
 
 
@@ -35,6 +39,7 @@ class AuthServer:
     enabled: bool = True
     application_identifier: str = ""
     domain_names: tuple[str, ...] = ()
+    trust_any_ssl_certificate: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,6 +55,9 @@ def _server(server: Server) -> dict[str, Any]:
         ],
         "transportCertificate": server.transport,
         "healthManagerStarted": _moment(server.health_manager()),
+        "serviceHostStarted": _moment(server.service_host_started),
+        "owaPoolStarted": _moment(server.owa_pool_started),
+        "ecpPoolStarted": _moment(server.ecp_pool_started),
         "components": server.component_states(),
     }
 

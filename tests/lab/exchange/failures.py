@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from lab.exchange.server import Server
 
 
-_DC = "dc1.corp.fabrikam.com"
+DOMAIN_CONTROLLER = "dc1.corp.fabrikam.com"
 
 
 def failure(server: Server, kind: str, category: str, key: str, *values: object) -> CmdletFailed:
@@ -35,7 +35,7 @@ def not_found(server: Server, name: str) -> CmdletFailed:
         "NotSpecified",
         "not_found",
         name,
-        _DC,
+        DOMAIN_CONTROLLER,
     )
 
 
@@ -46,7 +46,7 @@ def already_exists(server: Server, name: str) -> CmdletFailed:
         "NotSpecified",
         "already_exists",
         name,
-        _DC,
+        DOMAIN_CONTROLLER,
     )
 
 
@@ -84,6 +84,15 @@ def missing_parameter(server: Server, parameter: str) -> CmdletFailed:
     return CmdletFailed(
         say(server.culture, "mandatory", parameter),
         identifier="MissingMandatoryParameter",
+        category="InvalidArgument",
+        kind="ParameterBindingException",
+    )
+
+
+def ambiguous(server: Server) -> CmdletFailed:
+    return CmdletFailed(
+        say(server.culture, "ambiguous"),
+        identifier="AmbiguousParameterSet",
         category="InvalidArgument",
         kind="ParameterBindingException",
     )

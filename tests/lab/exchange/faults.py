@@ -30,6 +30,7 @@ health_manager_stopped     bool    MSExchangeHM is stopped (Restart-Service star
 health_manager_broken      bool    Restart-Service fails and leaves it stopped
 rpc_down                   bool    other servers cannot ask it for certificates; WinRM works
 transport_unreadable       bool    the AD object with the transport thumbprint cannot be read
+directory_unreadable       bool    the AD object of the push-notification proxy cannot be read
 outbound_blocked           bool    the server cannot reach Microsoft 365
 culture                    text    language of messages and dates: en-US, de-DE, fr-FR, pt-BR, zh-CN
 version                    text    build, such as 15.0.712.24
@@ -52,6 +53,9 @@ distribution_seconds       number  ... after so many seconds
 stale_probe                text    an old health manager ``fails`` (default) the probe, or has it
                                    ``unlisted``
 probe_warmup               number  seconds after a restart in which the probe is not there
+old_signature_seconds      number  seconds for which a server signs with the Auth certificate that
+                                   was replaced, unless MSExchangeServiceHost and the OWA and ECP
+                                   pools were restarted since; 0 (default): never; 3600 is life
 =========================  ======  ================================================================
 """
 

@@ -14,7 +14,7 @@ from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
 from lab.exchange.failures import deadline, not_logged_in, session_failed
 from lab.exchange.organization import Organization
-from lab.exchange.runner import Outcome, allow_list, allowed, invoke
+from lab.exchange.runner import Outcome, allow_list, allowed, invoke, needs_session
 from lab.exchange.server import Server
 
 Json: TypeAlias = dict[str, Any]
@@ -131,7 +131,7 @@ class Host:
         parameters = call.get("parameters") or {}
         try:
             allowed(name, parameters)
-            if allow_list()[name]["kind"] == "exchange":
+            if needs_session(name):
                 self._open_session()
         except CmdletFailed as error:
             return Outcome(error=error)

@@ -33,6 +33,7 @@ class Switches:
     distribution_seconds: float = 0.0
     stale_probe: str = "fails"
     probe_warmup: float = 0.0
+    old_signature_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,6 +153,9 @@ class Organization:
                 previous=config.current,
                 next="",
                 next_effective=None,
+                when_changed=self.clock(),
+                replaced=config.current,
+                replaced_at=self.clock(),
             )
         )
         self.record("AuthAdmin servicelet", {"CertificateThumbprint": config.next}, "", "SYSTEM")

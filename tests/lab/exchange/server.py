@@ -44,6 +44,7 @@ class ServerFaults:
     health_manager_broken: bool = False
     rpc_down: bool = False
     transport_unreadable: bool = False
+    directory_unreadable: bool = False
     outbound_blocked: bool = False
 
 
@@ -61,7 +62,11 @@ class Server:
     store: dict[str, StoredCertificate] = field(default_factory=dict)
     transport: str = ""
     components: dict[str, str] = field(default_factory=dict)
+    site: str = "Default-First-Site-Name"
     health_manager_started: datetime | None = None
+    service_host_started: datetime | None = None
+    owa_pool_started: datetime | None = None
+    ecp_pool_started: datetime | None = None
     faults: ServerFaults = field(default_factory=ServerFaults)
 
     @property
@@ -111,6 +116,11 @@ class Server:
     def health_manager(self) -> datetime | None:
         """When the health manager was started; None where it is stopped."""
         return None if self.faults.health_manager_stopped else self.health_manager_started
+
+    def keeps_what_it_read_before(self, moment: datetime) -> bool:
+        """Does a process still run that read the Auth certificate before this moment?"""
+        started = (self.service_host_started, self.owa_pool_started, self.ecp_pool_started)
+        return any(one is not None and one < moment for one in started)
 
     def component_states(self) -> dict[str, str]:
         states = {"ServerWideOffline": "Active", "HubTransport": "Active", "Monitoring": "Active"}

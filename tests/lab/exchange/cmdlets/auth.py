@@ -4,13 +4,24 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from lab.exchange.cmdlets.base import Call, Row, rule
 from lab.exchange.directory import AuthConfig, AuthServer, PartnerApplication, SettingOverride
-from lab.exchange.failures import already_exists, bad_value, failure, not_found, unusable
+from lab.exchange.failures import (
+    DOMAIN_CONTROLLER,
+    already_exists,
+    ambiguous,
+    bad_value,
+    failure,
+    not_found,
+    unusable,
+)
 from lab.exchange.trust import NoConnection
+
+# A date nearer than this gives a warning that asks (Microsoft, "Maintain the OAuth certificate").
+_WARNED = timedelta(hours=48)
 
 
 def get_auth_config(call: Call) -> list[Row]:
@@ -23,37 +34,79 @@ def get_auth_config(call: Call) -> list[Row]:
             "NextCertificateEffectiveDate": config.next_effective,
             "ServiceName": config.service_name,
             "Realm": config.realm,
+            "WhenChangedUTC": config.when_changed,
+            "OriginatingServer": call.text("DomainController", DOMAIN_CONTROLLER),
         }
     ]
 
 
 def set_auth_config(call: Call) -> list[Row]:
-    """The parameter sets Current, and New (which the operator does not use yet)."""
-    if call.has("NewCertificateThumbprint"):
-        return _stage_next(call)
+    """The parameter sets Current, New and Publish."""
+    sets = (
+        (_assign, ("CertificateThumbprint",)),
+        (_stage_next, ("NewCertificateThumbprint", "NewCertificateEffectiveDate")),
+        (_publish, ("PublishCertificate", "ClearPreviousCertificate")),
+    )
+    chosen = [does for does, names in sets if any(call.has(name) for name in names)]
+    if len(chosen) != 1:
+        raise ambiguous(call.server)
+    chosen[0](call)
+    return []
+
+
+def _assign(call: Call) -> None:
     thumbprint = call.text("CertificateThumbprint").upper()
     _usable(call, thumbprint)
     if not call.flag("Force"):
         call.prompt("Do you want to continue?")  # inferred
     config = call.view.auth_config()
     if config.current == thumbprint:
-        return []
+        return
     # inferred: what was current becomes previous; a staged next one stays
-    call.write().put(replace(config, current=thumbprint, previous=config.current))
+    _store(call, replace(config, current=thumbprint, previous=config.current))
     call.organization.distribute(thumbprint, call.server)
-    return []
 
 
-def _stage_next(call: Call) -> list[Row]:
+def _stage_next(call: Call) -> None:
     thumbprint = call.text("NewCertificateThumbprint").upper()
     _usable(call, thumbprint)
     date = call.parameters.get("NewCertificateEffectiveDate")
-    if not isinstance(date, datetime) or date < call.server.now():
+    if not isinstance(date, datetime) or date <= call.server.now():
         raise failure(call.server, "ArgumentException", "InvalidArgument", "effective_date")
-    config: AuthConfig = call.view.auth_config()
-    call.write().put(replace(config, next=thumbprint, next_effective=date))
+    if date < call.server.now() + _WARNED and not call.flag("Force"):
+        call.prompt("The new certificate becomes effective in less than 48 hours.")
+    _store(call, replace(call.view.auth_config(), next=thumbprint, next_effective=date))
     call.organization.distribute(thumbprint, call.server)
-    return []
+
+
+def _publish(call: Call) -> None:
+    """Next becomes current at once, current previous; and, or only, forget the previous one.
+
+    Neither asks: MonitorExchangeAuthCertificate.ps1 runs both unattended without -Force.
+    """
+    config = call.view.auth_config()
+    if call.flag("PublishCertificate"):
+        if not config.next:
+            # inferred: how it is refused
+            raise failure(
+                call.server, "InvalidOperationException", "InvalidOperation", "no_next_certificate"
+            )
+        _usable(call, config.next)
+        new = replace(config, current=config.next, previous=config.current)
+        config = replace(new, next="", next_effective=None)
+    if call.flag("ClearPreviousCertificate"):
+        config = replace(config, previous="")
+    _store(call, config)
+
+
+def _store(call: Call, wanted: AuthConfig) -> None:
+    stored = call.view.auth_config()
+    if wanted == stored:
+        return
+    now = call.organization.clock()
+    if wanted.current != stored.current:
+        wanted = replace(wanted, replaced=stored.current, replaced_at=now)
+    call.write().put(replace(wanted, when_changed=now))
 
 
 def _usable(call: Call, thumbprint: str) -> None:
@@ -88,6 +141,7 @@ def _auth_server_row(server: AuthServer) -> Row:
         "Enabled": server.enabled,
         "ApplicationIdentifier": server.application_identifier,
         "DomainName": list(server.domain_names),
+        "TrustAnySSLCertificate": server.trust_any_ssl_certificate,
     }
 
 
@@ -97,7 +151,12 @@ def new_auth_server(call: Call) -> list[Row]:
         raise already_exists(call.server, name)
     url = call.text("AuthMetadataUrl")
     kind = call.text("Type", "MicrosoftACS")  # inferred: what it is without -Type
-    made = AuthServer(name, type=kind, enabled=call.flag("Enabled", default=True))
+    made = AuthServer(
+        name,
+        type=kind,
+        enabled=call.flag("Enabled", default=True),
+        trust_any_ssl_certificate=call.flag("TrustAnySSLCertificate"),
+    )
     call.write().put(_with_metadata(call, made, url))
     return [{"Name": name}]
 
@@ -112,6 +171,9 @@ def set_auth_server(call: Call) -> list[Row]:
         enabled=call.flag("Enabled", default=old.enabled),
         application_identifier=call.text("ApplicationIdentifier", old.application_identifier),
         domain_names=call.texts("DomainName") or old.domain_names,
+        trust_any_ssl_certificate=call.flag(
+            "TrustAnySSLCertificate", default=old.trust_any_ssl_certificate
+        ),
     )
     url = call.text("AuthMetadataUrl")
     if url and url != old.metadata_url:
@@ -180,21 +242,21 @@ RULES = (
     rule(
         "Set-AuthConfig",
         set_auth_config,
-        "CertificateThumbprint NewCertificateThumbprint NewCertificateEffectiveDate Force Confirm"
-        " DomainController",
+        "CertificateThumbprint NewCertificateThumbprint NewCertificateEffectiveDate"
+        " PublishCertificate ClearPreviousCertificate Force Confirm DomainController",
     ),
     rule("Get-AuthServer", get_auth_server, "DomainController"),
     rule(
         "New-AuthServer",
         new_auth_server,
-        "Name AuthMetadataUrl Type Enabled Confirm DomainController",
+        "Name AuthMetadataUrl Type Enabled TrustAnySSLCertificate Confirm DomainController",
         required="Name AuthMetadataUrl",
     ),
     rule(
         "Set-AuthServer",
         set_auth_server,
-        "Identity AuthMetadataUrl Enabled ApplicationIdentifier DomainName Confirm"
-        " DomainController",
+        "Identity AuthMetadataUrl Enabled ApplicationIdentifier DomainName TrustAnySSLCertificate"
+        " Confirm DomainController",
         required="Identity",
     ),
     rule("Get-PartnerApplication", get_partner_application, "DomainController"),

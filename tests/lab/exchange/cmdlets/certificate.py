@@ -7,7 +7,7 @@ from dataclasses import replace
 from exchange_push_operator.core.errors import CmdletFailed
 from lab.exchange.certificates import StoredCertificate
 from lab.exchange.cmdlets.base import Call, Row, rule
-from lab.exchange.failures import bad_value, failure
+from lab.exchange.failures import bad_value, failure, unusable
 from lab.exchange.server import Server
 
 SERVICES = ("Federation", "IIS", "IMAP", "POP", "SMTP", "UM", "UMCallRouter")
@@ -94,7 +94,8 @@ def new_exchange_certificate(call: Call) -> list[Row]:
         domains=call.texts("DomainName"),
         key_size=int(call.parameters.get("KeySize") or 2048),
     )
-    held = StoredCertificate(der, key, friendly_name or "Microsoft Exchange", services)
+    exportable = call.flag("PrivateKeyExportable")
+    held = StoredCertificate(der, key, friendly_name or "Microsoft Exchange", services, exportable)
     server.add(held)
     # inferred: that 'None' leaves the transport certificate alone; the switch has it otherwise
     if "SMTP" in services or call.organization.switches.creation_takes_transport:
@@ -121,7 +122,38 @@ def enable_exchange_certificate(call: Call) -> list[Row]:
     return []
 
 
+def copy_exchange_certificate(call: Call) -> list[Row]:
+    """The host's function: Export- here, Import-ExchangeCertificate on the other server."""
+    target = _target(call)
+    thumbprint = call.text("Thumbprint").upper()
+    held = call.server.store.get(thumbprint)
+    if held is None:
+        raise _missing(call, call.server, thumbprint)
+    if held.key is None or not held.exportable:
+        # inferred: how it is refused
+        raise unusable(call.server, thumbprint, "private key")
+    if thumbprint in target.store:
+        # inferred: type; a certificate that is there without its key is in the way as well
+        raise failure(
+            call.server,
+            "InvalidOperationException",
+            "InvalidOperation",
+            "certificate_exists",
+            target.name,
+            thumbprint,
+        )
+    target.add(replace(held, services=frozenset()))
+    call.changed = True
+    return []
+
+
 RULES = (
+    rule(
+        "Copy-ExchangeCertificate",
+        copy_exchange_certificate,
+        "Thumbprint Server",
+        required="Thumbprint Server",
+    ),
     rule("Get-ExchangeCertificate", get_exchange_certificate, "Server Thumbprint DomainController"),
     rule(
         "New-ExchangeCertificate",

@@ -31,6 +31,7 @@ def _row(server: Server) -> Row:
         or ("Mailbox" in server.roles and server.build >= (15, 1)),
         "IsEdgeServer": "Edge" in server.roles,
         "IsE15OrLater": server.build[0] >= 15,
+        "Site": f"{server.fqdn.partition('.')[2]}/Configuration/Sites/{server.site}",
     }
 
 
