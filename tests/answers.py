@@ -169,9 +169,11 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
         "Name": name,
         "Type": "MicrosoftACS",
         "Realm": FABRIKAM,
+        "IssuerIdentifier": "00000001-0000-0000-c000-000000000000",
         "AuthMetadataUrl": METADATA,
         "Enabled": True,
         "ApplicationIdentifier": "",
+        "TrustAnySSLCertificate": False,
         **changes,
     }
 
@@ -179,7 +181,12 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
 def evo_sts(application: str = "", **changes: Any) -> dict[str, Any]:
     """A row of Get-AuthServer: the one that HCW makes."""
     url = f"https://login.windows.net/{FABRIKAM}/federationmetadata/2007-06/federationmetadata.xml"
-    row = auth_server("EvoSts - 1", Type="AzureAD", AuthMetadataUrl=url)
+    row = auth_server(
+        "EvoSts - 1",
+        Type="AzureAD",
+        AuthMetadataUrl=url,
+        IssuerIdentifier=f"https://sts.windows.net/{FABRIKAM}/",
+    )
     return {**row, "ApplicationIdentifier": application, **changes}
 
 

@@ -66,6 +66,8 @@ class Reason(StrEnum):
     OTHER_TENANT = "OtherTenant"
     OTHER_TYPE = "OtherType"
     OTHER_METADATA_URL = "OtherMetadataUrl"
+    TRUSTS_ANY_CERTIFICATE = "TrustsAnyCertificate"
+    METADATA_DOWNLOAD_FAILED = "MetadataDownloadFailed"
     KEY_MISSING = "KeyMissing"
     OTHER_ORGANIZATION = "OtherOrganization"
     STILL_ENABLED = "StillEnabled"

@@ -6,7 +6,7 @@ Success is an empty plan after looking again, not a call that raised nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exchange_push_operator.core import refusals
@@ -15,7 +15,7 @@ from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Plan, Step, unknown
+from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
@@ -168,14 +168,20 @@ def _round(
 
 
 def _settle(result: Walk) -> None:
-    """A change that was made and is not seen yet is Settling: wait, do not repeat."""
-    failed = result.failure[0] if result.failure else None
+    """Tell what the changes of this pass came to.
+
+    One that was made and is not seen yet is Settling: wait, do not repeat. Of one that failed the
+    stage may know why.
+    """
     plans = dict(result.plans)
     for stage in STAGES:
         plan = plans[stage.condition]
-        tried = [step for step in plan.steps if step.key in result.tried]
-        if tried and stage.condition != failed:
+        if result.failure and result.failure[0] == stage.condition:
+            finding = stage.explain(result.failure[1]) or plan.finding
+        elif any(step.key in result.tried for step in plan.steps):
             message = f"changed, but not seen yet: {plan.finding.message}"
             finding = unknown(Reason.SETTLING, message)
-            plans[stage.condition] = Plan(finding, plan.steps, plan.advisories)
+        else:
+            continue
+        plans[stage.condition] = replace(plan, finding=finding)
     result.plans = plans
