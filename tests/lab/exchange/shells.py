@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from lab.exchange import soap
+from lab.exchange import configuration, soap
 from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
 from lab.exchange.host import Host
@@ -65,6 +65,7 @@ class WinRMService:
         self.server = organization.server(server)
         self.accounts = accounts
         self.counters = Counters()
+        self.settings: dict[str, str] = {}
         self._bootstrap = bootstrap
         self._monotonic = monotonic
         self._lock = threading.Lock()
@@ -103,6 +104,8 @@ class WinRMService:
         }
         if request.action == "Create":
             return self._create(request, user)
+        if request.action == "Get" and request.resource == configuration.RESOURCE:
+            return configuration.document(self.settings)
         if request.action not in actions:
             raise Fault(soap.SCHEMA)
         shell = self._shell(request, user)

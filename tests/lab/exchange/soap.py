@@ -58,6 +58,7 @@ class Request:
     message_id: str
     timeout: float
     shell_id: str
+    resource: str
     body: ET.Element
 
     def text(self, path: str) -> str:
@@ -86,6 +87,7 @@ def read(raw: bytes) -> Request:
         message_id=_text(root, ".//a:MessageID"),
         timeout=seconds(_text(root, ".//w:OperationTimeout") or "PT60S"),
         shell_id=_text(root, ".//w:Selector").upper(),
+        resource=_text(root, ".//w:ResourceURI"),
         body=root,
     )
 

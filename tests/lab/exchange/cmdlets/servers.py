@@ -41,7 +41,22 @@ def get_component_state(call: Call) -> list[Row]:
     return [{"Component": name, "State": state} for name, state in states.items()]
 
 
+# inferred: which roles have the cmdlets of push notifications is documented nowhere
+_ROLES = {
+    "Enable-PushNotificationProxy": ("Org Transport Settings",),
+    "Disable-PushNotificationProxy": ("Org Transport Settings",),
+    "Invoke-MonitoringProbe": ("Monitoring", "View-Only Configuration"),
+}
+
+
+def get_management_role_entry(call: Call) -> list[Row]:
+    """Entries by ``role\\cmdlet``; ``*`` stands for any role."""
+    _, _, name = call.text("Identity").rpartition("\\")
+    return [{"Name": name, "Role": role} for role in _ROLES.get(name, ())]
+
+
 RULES = (
+    rule("Get-ManagementRoleEntry", get_management_role_entry, "Identity", required="Identity"),
     rule("Get-OrganizationConfig", get_organization_config, "DomainController"),
     rule("Get-ExchangeServer", get_exchange_server, "Identity DomainController"),
     rule("Get-ServerComponentState", get_component_state, "Identity", required="Identity"),

@@ -1,0 +1,1 @@
+"""``exchange-push-operator selftest``: settles on a real server what no document settles."""
