@@ -9,8 +9,9 @@ from typing import Any
 import pytest
 import yaml
 
+from exchange_push_operator.command_line import parse
 from exchange_push_operator.core.policy import parse_policy
-from exchange_push_operator.settings import parse as parse_settings
+from exchange_push_operator.settings import read
 from lab.binaries import helm_binary
 from lab.control_plane import ControlPlane
 
@@ -185,7 +186,7 @@ def test_the_operator_understands_the_flags_of_the_chart(values: Values, tmp_pat
     for name in ("policy.yaml", "ca.crt"):
         (tmp_path / name).touch()
     flags = [one.replace(f"/etc/{NAME}", str(tmp_path)) for one in arguments(**values)]
-    settings = parse_settings(flags, environment={})
+    settings = read(parse(flags), environment={})
     assert settings.policy == tmp_path / "policy.yaml"
     assert settings.read_only == values.get("readOnly", False)
     assert settings.namespaces == tuple(values.get("watchNamespaces", ()))

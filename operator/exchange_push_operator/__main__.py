@@ -15,7 +15,7 @@ from importlib.metadata import version
 import kopf
 from kubernetes.client import ApiClient
 
-from exchange_push_operator import log
+from exchange_push_operator import command_line, log
 from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.ca_bundle import ca_bundle
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
@@ -33,7 +33,8 @@ from exchange_push_operator.handlers.controller import Controller, Limits
 from exchange_push_operator.handlers.passes import Doors, Logic
 from exchange_push_operator.handlers.watching import kopf_settings, register
 from exchange_push_operator.reconcile import World, reconcile
-from exchange_push_operator.settings import NAME, Settings, parse
+from exchange_push_operator.selftest import command as selftest
+from exchange_push_operator.settings import NAME, Settings, read
 
 _LOG = logging.getLogger(f"{__package__}.main")
 
@@ -42,14 +43,23 @@ _EVENTS_GRACE = 3.0
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run the command; 0 after a clean stop, 2 for settings that cannot be, 1 for the rest."""
-    settings = parse(sys.argv[1:] if arguments is None else arguments)
-    log.configure(settings.log_format, settings.log_level)
+    """Run the command; 2 for what cannot be understood. ``run``: 0 after a clean stop, else 1."""
+    given = command_line.parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        all_ended = _run(settings)
+        if given.command == "selftest":
+            return selftest.run(given)
+        return _operate_until_stopped(read(given))
     except SpecError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return 2
+
+
+def _operate_until_stopped(settings: Settings) -> int:
+    log.configure(settings.log_format, settings.log_level)
+    try:
+        all_ended = _run(settings)
+    except SpecError:
+        raise  # told without a time stamp in front
     except PushError as error:
         _LOG.error("%s", error)
         return 1

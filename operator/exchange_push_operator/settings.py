@@ -5,11 +5,10 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, NoReturn
 
@@ -60,49 +59,33 @@ class _Option:
         return PREFIX + self.field.upper()
 
 
-def parse(arguments: Sequence[str], environment: Mapping[str, str] | None = None) -> Settings:
-    """Read the command line; a flag goes before its variable.
+def read(given: argparse.Namespace, environment: Mapping[str, str] | None = None) -> Settings:
+    """The settings of ``run``; a flag goes before its variable.
 
-    Ends the process with status 0 after ``--help`` and ``--version``, and with status 2 and one
-    line on standard error for what cannot be understood.
+    Ends the process with status 2 and one line on standard error for what cannot be understood.
     """
     environment = os.environ if environment is None else environment
-    parser, run = _parsers()
-    given = vars(parser.parse_args(arguments))
+    run: Parser = given.parser
     _refuse_unknown_variables(run, environment)
-    values = {option.field: _value(run, option, given, environment) for option in _OPTIONS}
+    values = {option.field: _value(run, option, vars(given), environment) for option in _OPTIONS}
     if values["policy"] is None:
         run.error("--policy FILE is needed: what it does not name is not allowed")
     namespaces = values.pop("namespace") or ()
     return Settings(namespaces=tuple(dict.fromkeys(namespaces)), **values)
 
 
-class _Parser(argparse.ArgumentParser):
+class Parser(argparse.ArgumentParser):
+    """Says what is wrong in one line."""
+
     def error(self, message: str) -> NoReturn:
+        """End with status 2."""
         self.exit(2, f"{self.prog}: {message}\n")
 
 
-def _parsers() -> tuple[_Parser, _Parser]:
-    parser = _Parser(
-        prog=NAME,
-        description="Keeps push-notification proxying between on-premises Exchange and "
-        "Microsoft 365 configured, as ExchangePushConfig resources declare it.",
-        epilog=f"'{NAME} run --help' lists the settings.",
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"{NAME} {version(NAME)}")
-    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
-    run = commands.add_parser(
-        "run",
-        help="watch the cluster and keep everything configured, until SIGTERM or Ctrl-C",
-        description="Keeps Exchange and Entra ID as ExchangePushConfig resources declare.",
-        epilog=f"Every setting can also be given in the environment: --max-interval is "
-        f"{PREFIX}MAX_INTERVAL. A flag goes before its variable.",
-        allow_abbrev=False,
-    )
+def add_arguments(run: Parser) -> None:
+    """The flags of ``run``."""
     for option in _OPTIONS:
         _add(run, option)
-    return parser, run
 
 
 def _add(parser: argparse.ArgumentParser, option: _Option) -> None:
@@ -114,7 +97,7 @@ def _add(parser: argparse.ArgumentParser, option: _Option) -> None:
 
 
 def _value(
-    parser: _Parser, option: _Option, given: Mapping[str, Any], environment: Mapping[str, str]
+    parser: Parser, option: _Option, given: Mapping[str, Any], environment: Mapping[str, str]
 ) -> Any:
     text, source = given[option.field], option.flag
     if text is None:
@@ -129,7 +112,7 @@ def _value(
     return values if option.many else values[0]
 
 
-def _refuse_unknown_variables(parser: _Parser, environment: Mapping[str, str]) -> None:
+def _refuse_unknown_variables(parser: Parser, environment: Mapping[str, str]) -> None:
     # A misspelt READ_ONLY would mean writes.
     known = {option.variable for option in _OPTIONS}
     for name in sorted(environment):

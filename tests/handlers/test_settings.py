@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-from exchange_push_operator.settings import PREFIX, Settings, parse
+from exchange_push_operator.command_line import parse
+from exchange_push_operator.settings import PREFIX, Settings, read
 
 
 @pytest.fixture
@@ -17,7 +18,7 @@ def policy(tmp_path: Path) -> Path:
 
 def run(policy: Path, *flags: str, **environment: str) -> Settings:
     variables = {f"{PREFIX}{name}": value for name, value in environment.items()}
-    return parse(["run", f"--policy={policy}", *flags], variables)
+    return read(parse(["run", f"--policy={policy}", *flags]), variables)
 
 
 def test_a_policy_is_enough(policy: Path) -> None:
@@ -77,7 +78,9 @@ def test_every_variable_counts(policy: Path) -> None:
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "warning",
     }
-    settings = parse(["run"], {f"{PREFIX}{name}": value for name, value in environment.items()})
+    settings = read(
+        parse(["run"]), {f"{PREFIX}{name}": value for name, value in environment.items()}
+    )
     assert settings == Settings(
         policy=policy,
         ca_file=policy,
@@ -146,14 +149,14 @@ def test_what_cannot_be_understood_ends_with_one_line_and_status_2(
 
 def test_a_policy_is_needed(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        parse(["run"], {})
+        read(parse(["run"]), {})
     assert end.value.code == 2
     assert "--policy FILE is needed" in capsys.readouterr().err
 
 
 def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        parse(["run", "--help"], {})
+        parse(["run", "--help"])
     assert end.value.code == 0
     text = capsys.readouterr().out
     for field in Settings.__dataclass_fields__:
@@ -163,6 +166,6 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
-        parse(["--version"], {})
+        parse(["--version"])
     assert end.value.code == 0
     assert capsys.readouterr().out == "exchange-push-operator 0.1.0\n"

@@ -109,7 +109,7 @@ def test_a_wrong_password_is_tried_once_and_is_told(site: Site) -> None:
 
 
 def test_a_refused_second_hop_is_told_with_its_cure(site: Site) -> None:
-    site.fault("second_hop_refused", True)
+    site.fault("second_hop_refused", value=True)
     report = site.report()
     verdict, text = answers(report)["second-hop"]
     assert verdict == "broken"
@@ -143,7 +143,7 @@ def test_three_idle_minutes_show_whether_the_connection_heals(site: Site) -> Non
 
 
 def test_a_server_out_of_reach_ends_in_one_broken_answer(site: Site) -> None:
-    site.fault("down", True)
+    site.fault("down", value=True)
     report = site.report()
     assert report.exit_code == 1
     broken = [name for name, row in answers(report).items() if row[0] == "broken"]

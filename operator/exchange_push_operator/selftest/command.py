@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from importlib.metadata import version
 from pathlib import Path
 
@@ -91,10 +91,3 @@ def _password(options: argparse.Namespace, ask: Callable[[str], str]) -> str:
         message = f"--password-file {options.password_file}: cannot be read as UTF-8 text"
         raise SpecError(message) from error
     return text.removesuffix("\n").removesuffix("\r")
-
-
-def main(arguments: Sequence[str]) -> int:
-    """Run it by itself."""
-    parser = argparse.ArgumentParser(description=DESCRIPTION, allow_abbrev=False)
-    add_arguments(parser)
-    return run(parser.parse_args(arguments))

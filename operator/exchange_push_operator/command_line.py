@@ -1,0 +1,47 @@
+"""The console command's grammar: what it can be asked to do."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from importlib.metadata import version
+
+from exchange_push_operator import settings
+from exchange_push_operator.selftest import command as selftest
+from exchange_push_operator.settings import NAME, PREFIX, Parser
+
+
+def parse(arguments: Sequence[str]) -> argparse.Namespace:
+    """Read the command line: ``command`` and its flags.
+
+    Ends the process with status 0 after ``--help`` and ``--version``, and with status 2 and one
+    line on standard error for what cannot be understood.
+    """
+    parser = Parser(
+        prog=NAME,
+        description="Keeps push-notification proxying between on-premises Exchange and "
+        "Microsoft 365 configured, as ExchangePushConfig resources declare it.",
+        epilog=f"'{NAME} COMMAND --help' lists the flags of a command.",
+        allow_abbrev=False,
+    )
+    parser.add_argument("--version", action="version", version=f"{NAME} {version(NAME)}")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    run = commands.add_parser(
+        "run",
+        help="watch the cluster and keep everything configured, until SIGTERM or Ctrl-C",
+        description="Keeps Exchange and Entra ID as ExchangePushConfig resources declare.",
+        epilog=f"Every setting can also be given in the environment: --max-interval is "
+        f"{PREFIX}MAX_INTERVAL. A flag goes before its variable.",
+        allow_abbrev=False,
+    )
+    run.set_defaults(parser=run)
+    settings.add_arguments(run)
+    selftest.add_arguments(
+        commands.add_parser(
+            "selftest",
+            help="ask one real Exchange server, read-only, what no document tells",
+            description=selftest.DESCRIPTION,
+            allow_abbrev=False,
+        )
+    )
+    return parser.parse_args(arguments)
