@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import CmdletFailed, Unreachable
 from exchange_push_operator.core.ports import Answer
@@ -73,7 +73,7 @@ def test_another_error_for_a_missing_certificate_differs_and_is_spelled_out() ->
 
 def test_a_certificate_without_der_differs() -> None:
     row: dict[str, object] = {"RawData": None, "HasPrivateKey": True}
-    look = organization.certificates_on(EX1, None)
+    look = certificate_store.certificates_on(EX1, None)
     evidence = Evidence(EX1, told(look, row))
     assert verdict("certificates", evidence) == (Verdict.DIFFERS, "1 rows, without RawData")
 

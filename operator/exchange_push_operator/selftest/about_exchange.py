@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.looks import COMMAND_NOT_FOUND
 from exchange_push_operator.selftest import looks
@@ -136,7 +136,7 @@ def not_found(evidence: Evidence) -> Finding:
 
 def certificates(evidence: Evidence) -> Finding:
     """What remote PowerShell leaves of a certificate."""
-    look = organization.certificates_on(evidence.server, None)
+    look = certificate_store.certificates_on(evidence.server, None)
     rows = evidence.rows(look)
     if not rows:
         return unanswered(evidence, look, "no rows")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.stages.verification import monitoring_items
 
@@ -22,7 +22,7 @@ ROLES = tuple(
 
 def absent_certificate(server: str) -> Cmdlet:
     """The look at a certificate that is not there."""
-    return organization.certificates_on(server, NO_CERTIFICATE)
+    return certificate_store.certificates_on(server, NO_CERTIFICATE)
 
 
 def probe(server: str) -> Cmdlet:
@@ -42,7 +42,7 @@ def operators(server: str) -> tuple[Cmdlet, ...]:
         organization.SETTING_OVERRIDES,
         organization.PROXY,
         organization.LOCAL_SERVER,
-        organization.LOCAL_CERTIFICATES,
+        certificate_store.LOCAL_CERTIFICATES,
         organization.component_states(server),
         monitoring_items(server),
         DIRECTORY_PROXY,
@@ -53,7 +53,7 @@ def all_looks(server: str) -> tuple[Cmdlet, ...]:
     """Everything that is asked in one request."""
     return (
         *operators(server),
-        organization.certificates_on(server, None),
+        certificate_store.certificates_on(server, None),
         absent_certificate(server),
         *ROLES,
     )

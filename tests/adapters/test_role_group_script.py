@@ -1,0 +1,40 @@
+"""The script that makes the role group: it parses, and gives what the allow-list has."""
+
+from __future__ import annotations
+
+import re
+
+from adapters.test_powershell_syntax import nodes, of_type, source
+from exchange_push_operator.adapters.powershell_host import allow_list
+
+SCRIPT = "New-ExchangePushRoleGroup.ps1"
+# Of Windows PowerShell 3.0, and of Exchange's role-based access control.
+CMDLETS = {
+    *("ConvertFrom-Json", "ForEach-Object", "Join-Path", "Out-Null", "Sort-Object", "Where-Object"),
+    *("Write-Verbose", "Write-Warning"),
+    *("Add-ManagementRoleEntry", "Get-ManagementRole", "Get-ManagementRoleEntry"),
+    *("New-ManagementRole", "Remove-ManagementRoleEntry", "Set-ManagementRoleEntry"),
+    *("Get-ManagementRoleAssignment", "New-ManagementRoleAssignment"),
+    *("Add-RoleGroupMember", "Get-RoleGroup", "Get-RoleGroupMember", "New-RoleGroup"),
+}
+
+
+def test_it_parses_is_ascii_and_uses_no_alias_and_no_other_cmdlet() -> None:
+    assert [text for _, text, is_error in nodes(SCRIPT) if is_error] == []
+    assert source(SCRIPT).isascii()
+    functions = of_type(SCRIPT, "function_name")
+    assert of_type(SCRIPT, "command_name") <= CMDLETS | functions
+
+
+def test_every_change_of_it_is_behind_should_process_or_in_the_function_behind_it() -> None:
+    text = source(SCRIPT).decode()
+    main = text[text.index("$needed = Get-NeededCmdlet") :]
+    before, *_ = main.split("ShouldProcess")
+    assert not re.search(r"(New|Set|Add|Remove)-(Management|RoleGroup)", before)
+    assert main.count("New-NarrowRole") == 1
+
+
+def test_whoever_only_observes_may_change_nothing_but_look_at_the_proxy_with_what_if() -> None:
+    """-ReadOnly leaves out changing cmdlets that have no -WhatIf in the allow-list."""
+    kept = {n for n, rule in allow_list().items() if rule.changes and "WhatIf" in rule.parameters}
+    assert kept == {"Enable-PushNotificationProxy"}
