@@ -133,6 +133,7 @@ def server(fqdn: str, **changes: Any) -> dict[str, Any]:
         "IsMailboxServer": True,
         "IsClientAccessServer": True,
         "IsEdgeServer": False,
+        "Site": "corp.fabrikam.com/Configuration/Sites/Berlin",
         **changes,
     }
 
@@ -143,6 +144,7 @@ def local(fqdn: str, **changes: Any) -> dict[str, Any]:
         "Name": fqdn.split(".", maxsplit=1)[0].upper(),
         "Fqdn": fqdn,
         "Version": SE_RTM,
+        "TimeUTC": utc_text(NOW),
         "HealthManagerStartedUTC": "2026-11-20T09:00:00.0000000Z",
         "SetupRunning": False,
         "TransportCertificateThumbprint": TRANSPORT.thumbprint,
@@ -169,11 +171,9 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
         "Name": name,
         "Type": "MicrosoftACS",
         "Realm": FABRIKAM,
-        "IssuerIdentifier": "00000001-0000-0000-c000-000000000000",
         "AuthMetadataUrl": METADATA,
         "Enabled": True,
         "ApplicationIdentifier": "",
-        "TrustAnySSLCertificate": False,
         **changes,
     }
 
@@ -181,12 +181,7 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
 def evo_sts(application: str = "", **changes: Any) -> dict[str, Any]:
     """A row of Get-AuthServer: the one that HCW makes."""
     url = f"https://login.windows.net/{FABRIKAM}/federationmetadata/2007-06/federationmetadata.xml"
-    row = auth_server(
-        "EvoSts - 1",
-        Type="AzureAD",
-        AuthMetadataUrl=url,
-        IssuerIdentifier=f"https://sts.windows.net/{FABRIKAM}/",
-    )
+    row = auth_server("EvoSts - 1", Type="AzureAD", AuthMetadataUrl=url)
     return {**row, "ApplicationIdentifier": application, **changes}
 
 
@@ -293,6 +288,7 @@ def seen(
         graph_answers={principal.request(asked): graph},
         documents={asked.metadata_url: {"realm": FABRIKAM} if document is None else document},
         identity=Identity(FABRIKAM, frozenset({"Application.ReadWrite.All"})),
+        period=(NOW, NOW),
     )
 
 

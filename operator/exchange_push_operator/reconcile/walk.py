@@ -6,7 +6,7 @@ Success is an empty plan after looking again, not a call that raised nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from exchange_push_operator.core import refusals
@@ -15,7 +15,7 @@ from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Step, unknown
+from exchange_push_operator.core.plan import Plan, Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
@@ -35,6 +35,7 @@ from exchange_push_operator.stages import STAGES, prerequisites, verification
 
 # A fresh organisation takes four: assign, add the key, restart a health manager, look.
 _MOST_ROUNDS = 10
+_FIRST = prerequisites.STAGE.condition
 _LAST = verification.STAGE.condition
 
 
@@ -95,12 +96,21 @@ def _look_closer(
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge again."""
     plans = judge(session.config, observed, now)
-    others = [plan for name, plan in plans.items() if name != _LAST]
-    in_order = all(plan.finding.status == "True" for plan in others)
-    if not in_order or not verification.wanted(session.config):
+    if not _in_order(plans) or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now, changed=changed)
     return observed, judge(session.config, observed, now)
+
+
+def _in_order(plans: Plans) -> bool:
+    """Whether all that a probe rests on is as declared.
+
+    A server that has been away for too long keeps nobody from probing the others.
+    """
+    findings = {name: plan.finding for name, plan in plans.items() if name != _LAST}
+    if findings[_FIRST].reason is Reason.UNREACHABLE:
+        del findings[_FIRST]
+    return all(finding.status == "True" for finding in findings.values())
 
 
 def drifted(config: PushConfig) -> bool:
@@ -115,7 +125,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     findings = [plan.finding for plan in result.plans.values()]
     if any(f.status == "False" and f.reason in NOTHING_MOVES for f in findings):
         return []
-    first = result.plans[prerequisites.STAGE.condition]
+    first = result.plans[_FIRST]
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
@@ -168,20 +178,14 @@ def _round(
 
 
 def _settle(result: Walk) -> None:
-    """Tell what the changes of this pass came to.
-
-    One that was made and is not seen yet is Settling: wait, do not repeat. Of one that failed the
-    stage may know why.
-    """
+    """A change that was made and is not seen yet is Settling: wait, do not repeat."""
+    failed = result.failure[0] if result.failure else None
     plans = dict(result.plans)
     for stage in STAGES:
         plan = plans[stage.condition]
-        if result.failure and result.failure[0] == stage.condition:
-            finding = stage.explain(result.failure[1]) or plan.finding
-        elif any(step.key in result.tried for step in plan.steps):
+        tried = [step for step in plan.steps if step.key in result.tried]
+        if tried and stage.condition != failed:
             message = f"changed, but not seen yet: {plan.finding.message}"
             finding = unknown(Reason.SETTLING, message)
-        else:
-            continue
-        plans[stage.condition] = replace(plan, finding=finding)
+            plans[stage.condition] = Plan(finding, plan.steps, plan.advisories)
     result.plans = plans
