@@ -46,6 +46,7 @@ SE_RTM = "15.2.2562.17"
 METADATA = "https://accounts.accesscontrol.windows.net/metadata/json/1/?realm=fabrikam.com"
 PUSH = "https://outlook.office365.com/PushNotifications"
 AUTH_SUBJECT = "Microsoft Exchange Server Auth Certificate"
+SIGNING_SERVICES = ("ServiceHostStartedUTC", "OwaPoolStartedUTC", "EcpPoolStartedUTC")
 PROBE = "PushNotificationsEnterpriseConnectivityProbe"
 OBJECT = "a7f8c97a-a7cf-42bf-8bf2-9371e6e4184e"
 
@@ -133,7 +134,6 @@ def server(fqdn: str, **changes: Any) -> dict[str, Any]:
         "IsMailboxServer": True,
         "IsClientAccessServer": True,
         "IsEdgeServer": False,
-        "Site": "corp.fabrikam.com/Configuration/Sites/Berlin",
         **changes,
     }
 
@@ -144,10 +144,11 @@ def local(fqdn: str, **changes: Any) -> dict[str, Any]:
         "Name": fqdn.split(".", maxsplit=1)[0].upper(),
         "Fqdn": fqdn,
         "Version": SE_RTM,
-        "TimeUTC": utc_text(NOW),
         "HealthManagerStartedUTC": "2026-11-20T09:00:00.0000000Z",
         "SetupRunning": False,
         "TransportCertificateThumbprint": TRANSPORT.thumbprint,
+        "TimeUTC": "2026-11-21T09:00:00.0000000Z",
+        **dict.fromkeys(SIGNING_SERVICES, "2026-11-20T09:00:00.0000000Z"),
         **changes,
     }
 
@@ -161,6 +162,7 @@ def auth_config(current: str | None = AUTH.thumbprint, **changes: Any) -> dict[s
         "NextCertificateEffectiveDate": None,
         "ServiceName": EXCHANGE_ONLINE,
         "Realm": "",
+        "WhenChangedUTC": "2026-10-22T09:00:00.0000000Z",
         **changes,
     }
 
@@ -171,9 +173,11 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
         "Name": name,
         "Type": "MicrosoftACS",
         "Realm": FABRIKAM,
+        "IssuerIdentifier": "00000001-0000-0000-c000-000000000000",
         "AuthMetadataUrl": METADATA,
         "Enabled": True,
         "ApplicationIdentifier": "",
+        "TrustAnySSLCertificate": False,
         **changes,
     }
 
@@ -181,7 +185,12 @@ def auth_server(name: str = "MicrosoftSts", **changes: Any) -> dict[str, Any]:
 def evo_sts(application: str = "", **changes: Any) -> dict[str, Any]:
     """A row of Get-AuthServer: the one that HCW makes."""
     url = f"https://login.windows.net/{FABRIKAM}/federationmetadata/2007-06/federationmetadata.xml"
-    row = auth_server("EvoSts - 1", Type="AzureAD", AuthMetadataUrl=url)
+    row = auth_server(
+        "EvoSts - 1",
+        Type="AzureAD",
+        AuthMetadataUrl=url,
+        IssuerIdentifier=f"https://sts.windows.net/{FABRIKAM}/",
+    )
     return {**row, "ApplicationIdentifier": application, **changes}
 
 
@@ -288,7 +297,6 @@ def seen(
         graph_answers={principal.request(asked): graph},
         documents={asked.metadata_url: {"realm": FABRIKAM} if document is None else document},
         identity=Identity(FABRIKAM, frozenset({"Application.ReadWrite.All"})),
-        period=(NOW, NOW),
     )
 
 

@@ -25,6 +25,7 @@ from answers import (
     METADATA,
     NEXT,
     ORGANIZATION_ID,
+    SIGNING_SERVICES,
     TRANSPORT,
     Said,
     auth_config,
@@ -77,6 +78,7 @@ SPECS: tuple[dict[str, Any], ...] = (
     {"proxy": {"state": "Disabled"}},
     {"proxy": {"state": "Unmanaged"}},
     {"certificate": {"thumbprint": NEXT.thumbprint}},
+    {"certificate": {"restartServices": "Never"}},
     {"authServer": {"name": "ACS - 1"}, "verification": {"restartHealthManager": "Never"}},
 )
 PROBES = (
@@ -163,6 +165,7 @@ class World:
             Version=self.rng.choice(["15.2.2562.17", "15.2.2562.17", "15.1.2507.55", "15.1.1.1"]),
             HealthManagerStartedUTC=self.rng.choice([None, days(-40), days(-1)]),
             SetupRunning=self.rarely(0.05),
+            **{key: self.rng.choice([None, days(-1)]) for key in SIGNING_SERVICES},
         )
         if self.rarely(0.4):
             other = self.rng.choice([None, NEXT.thumbprint, AUTH.thumbprint, NOWHERE])
@@ -191,7 +194,13 @@ class World:
             organization.EXCHANGE_SERVERS: [
                 server(name, IsMailboxServer=not self.rarely(0.1)) for name in (*listed, *unlisted)
             ],
-            organization.AUTH_CONFIG: [auth_config(current, NextCertificateThumbprint=staged)],
+            organization.AUTH_CONFIG: [
+                auth_config(
+                    current,
+                    NextCertificateThumbprint=staged,
+                    WhenChangedUTC=self.rng.choice([None, days(-30), days(-0.02), days(0)]),
+                )
+            ],
             organization.AUTH_SERVERS: [*self.auth_servers(), *hybrid],
             organization.PARTNER_APPLICATIONS: []
             if self.rarely(0.05)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
@@ -14,6 +14,9 @@ from exchange_push_operator.adapters.powershell_host import bootstrap, decode
 from exchange_push_operator.adapters.winrm_transport import Connection, Wire
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Sensitive
+
+if TYPE_CHECKING:
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
 EX1, EX2, EX3, EX4 = (f"ex{number}.corp.fabrikam.com" for number in (1, 2, 3, 4))
 LOOKS = (cmdlet("Get-AuthConfig"), cmdlet("Get-AuthServer"))
@@ -42,8 +45,10 @@ class World:
     open_shells: set[str] = field(default_factory=set)
     accesses: list[ExchangeAccess] = field(default_factory=list)
 
-    def __call__(self, server: str, access: ExchangeAccess, ca_path: str) -> Wire:
-        del ca_path
+    def __call__(
+        self, server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+    ) -> Wire:
+        del ca_path, tickets
         self.wires += 1
         self.accesses.append(access)
         return ScriptedWire(self, server.partition(".")[0].upper(), self.wires)

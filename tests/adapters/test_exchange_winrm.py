@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
-import winrm.transport
 
 from adapters.meddler import Meddler, Reply
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
-from exchange_push_operator.adapters.winrm_transport import NO_KERBEROS, Wire, open_wire
+from exchange_push_operator.adapters.kerberos import NO_KERBEROS
+from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,
@@ -31,6 +33,9 @@ from lab.exchange.shells import WinRMService
 from lab.exchange.winrm import WinRMServer
 from lab.network.ca import PrivateCA
 from lab.wait import until
+
+if TYPE_CHECKING:
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
 pytestmark = pytest.mark.lab
 
@@ -108,9 +113,11 @@ class Site:
         return caught.value
 
 
-def on_this_machine(server: str, access: ExchangeAccess, ca_path: str) -> Wire:
+def on_this_machine(
+    server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+) -> Wire:
     del server
-    return open_wire("localhost", access, ca_path)
+    return open_wire("localhost", access, ca_path, tickets)
 
 
 @pytest.fixture
@@ -214,9 +221,8 @@ def test_a_wrong_password_reaches_the_server_once(site: Site) -> None:
     assert site.accounts.failures.snapshot() == {ACCOUNT: 1}
 
 
-def test_kerberos_needs_its_extra(site: Site) -> None:
-    if winrm.transport.HAVE_KERBEROS:
-        pytest.skip("the kerberos extra is installed")
+def test_kerberos_needs_its_extra(site: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "exchange_push_operator.adapters.kerberos_tickets", None)
     error = site.refusal(site.access(transport="Kerberos"))
     assert isinstance(error, SpecError)
     assert str(error) == NO_KERBEROS

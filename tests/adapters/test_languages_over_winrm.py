@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -19,6 +19,9 @@ from lab.exchange.shells import WinRMService
 from lab.exchange.texts import CULTURES
 from lab.exchange.winrm import WinRMServer
 from lab.in_process import PASSWORD, Operator, lab
+
+if TYPE_CHECKING:
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
 pytestmark = pytest.mark.lab
 
@@ -44,8 +47,11 @@ class OverWinRM:
         self.outside, self.operator = outside, Operator(outside)
         self.operator.world = replace(self.operator.world, exchange=self.pool.connect)
 
-    def wire(self, server: str, access: ExchangeAccess, ca_path: str) -> Wire:
-        return open_wire("localhost", replace(access, port=self.ports[server.lower()]), ca_path)
+    def wire(
+        self, server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+    ) -> Wire:
+        here = replace(access, port=self.ports[server.lower()])
+        return open_wire("localhost", here, ca_path, tickets)
 
     def fault(self, name: str, value: Any = 1) -> None:
         set_fault(self.outside.organization, name, value)

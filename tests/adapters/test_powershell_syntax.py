@@ -26,7 +26,7 @@ CMDLETS = {
     "Write-Warning",
 }
 APPROVED_VERBS = {
-    *("Close", "ConvertTo", "Copy", "Deny", "Find", "Get", "Invoke", "Open"),
+    *("Close", "ConvertTo", "Copy", "Deny", "Find", "Get", "Invoke", "New", "Open"),
     *("Resolve", "Restart", "Set", "Write"),
 }
 

@@ -10,9 +10,10 @@ import pytest
 from answers import AUTH, EX1, EX2, EX3, NEXT, ORGANIZATION_ID, TRANSPORT, held, missing, seen
 from exchange_push_operator.core.certificate_store import (
     LOCAL_CERTIFICATES,
+    Held,
     certificates_on,
     find_certificate,
-    holds_key,
+    held_on,
     stored_certificates,
     unlisted_store,
 )
@@ -52,19 +53,19 @@ def test_a_certificate_is_found_on_any_server_one_with_its_key_first() -> None:
 @pytest.mark.parametrize(
     ("said", "expected"),
     [
-        ([held(AUTH)], True),
-        ([held(AUTH, key=False)], False),
-        ([], False),
-        (missing("InvalidOperationException"), False),
-        (missing("RpcClientException"), None),
-        (missing(""), None),
+        ([held(AUTH)], Held.WITH_KEY),
+        ([held(AUTH, key=False)], Held.WITHOUT_KEY),
+        ([], Held.MISSING),
+        ([held(NEXT)], Held.MISSING),
+        (missing("InvalidOperationException"), Held.MISSING),
+        (missing("RpcClientException"), Held.UNSEEN),
+        (missing(""), Held.UNSEEN),
     ],
-    ids=["with its key", "without", "no row", "not found", "out of reach", "an odd error"],
+    ids=["with its key", "without", "no row", "another", "not found", "out of reach", "odd error"],
 )
-def test_whether_an_unlisted_server_holds_a_key(said: Any, expected: Any) -> None:
+def test_whether_an_unlisted_server_has_a_certificate(said: Any, expected: Held) -> None:
     look = certificates_on(EX3, AUTH.thumbprint)
-    observed = seen(organization={look: said})
-    assert holds_key(observed, EX3, AUTH.thumbprint) is expected
+    assert held_on(seen(organization={look: said}), EX3, AUTH.thumbprint) is expected
 
 
 def test_the_store_of_an_unlisted_server() -> None:

@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_push_operator.core.auth_certificate import assign, create, give_transport_back
+from exchange_push_operator.core.auth_certificate import assign, create
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, cmdlet
 from exchange_push_operator.core.errors import Refused
+from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.safety import check_cmdlet
+from exchange_push_operator.core.transport_role import give_back
 
 CURRENT = "A" * 40
+
+
+def named(current: str | None) -> AuthConfig:
+    return AuthConfig(current, None, None, None)
 
 
 def step(command: Cmdlet | GraphRequest) -> Step:
@@ -41,7 +47,7 @@ def step(command: Cmdlet | GraphRequest) -> Step:
 )
 def test_a_step_is_refused_that(command: Cmdlet, current: str | None) -> None:
     with pytest.raises(Refused, match="nothing is sent") as refused:
-        check_cmdlet(step(command), current)
+        check_cmdlet(step(command), named(current))
     assert refused.value.reason is Reason.CHANGE_REFUSED
 
 
@@ -50,11 +56,11 @@ def test_a_step_is_refused_that(command: Cmdlet, current: str | None) -> None:
     [
         (assign(CURRENT, "ex1"), None),
         (create("ex1", CURRENT), None),
-        (give_transport_back("ex1", CURRENT), CURRENT),
+        (give_back("ex1", CURRENT), CURRENT),
         (step(cmdlet("Set-AuthServer", Identity="MicrosoftSts", Enabled=True)), CURRENT),
         (step(GraphRequest("PATCH", "servicePrincipals/1", {"keyCredentials": []})), CURRENT),
     ],
     ids=["assigns the first", "makes the first", "gives SMTP back", "another cmdlet", "Graph"],
 )
 def test_a_step_may_pass_that(checked: Step, current: str | None) -> None:
-    check_cmdlet(checked, current)
+    check_cmdlet(checked, named(current))

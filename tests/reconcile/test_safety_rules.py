@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from exchange_push_operator.core import organization as exchange
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.errors import Refused
@@ -74,7 +75,7 @@ def test_rule_01_not_even_an_expired_one_is_replaced_by_policy_adopt() -> None:
 )
 def test_rule_01_holds_even_if_a_stage_planned_otherwise(command: Any) -> None:
     with pytest.raises(Refused) as refusal:
-        check_cmdlet(Step("", "", "", command), "B" * 40)
+        check_cmdlet(Step("", "", "", command), exchange.AuthConfig("B" * 40, None, None, None))
     assert refusal.value.reason is Reason.CHANGE_REFUSED
 
 

@@ -74,6 +74,50 @@ def test_two_auth_servers_for_one_tenant_are_an_advisory() -> None:
     assert "SeveralAuthServers" in [a["type"] for a in outside.status["advisories"]]
 
 
+def test_our_auth_server_that_trusts_any_certificate_is_made_to_check_them() -> None:
+    outside = lab()
+    outside.operator().run()
+    administrator(outside.organization).run(
+        "Set-AuthServer", Identity="MicrosoftSts", TrustAnySSLCertificate=True
+    )
+    outside.operator().run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert outside.exchange()["authServers"][0]["trustAnySslCertificate"] is False
+
+
+def test_the_wizards_auth_server_that_trusts_any_certificate_is_not_rewritten() -> None:
+    outside = lab()
+    administrator(outside.organization).run(
+        "New-AuthServer", Name="ACS - 1", AuthMetadataUrl=ACS, TrustAnySSLCertificate=True
+    )
+    outside.operator().run()
+    assert outside.condition("AuthServerReady") == ("False", "TrustsAnyCertificate")
+    (server,) = outside.exchange()["authServers"]
+    assert (server["name"], server["trustAnySslCertificate"]) == ("ACS - 1", True)
+
+
+@pytest.mark.parametrize("culture", ["en-US", "de-DE"])
+def test_exchange_that_cannot_download_the_metadata_itself_is_a_reason_of_its_own(
+    culture: str,
+) -> None:
+    outside = lab()
+    set_fault(outside.organization, "culture", culture)
+    set_fault(outside.organization, "outbound_blocked", value=True)
+    operator = outside.operator()
+    operator.run()
+    assert outside.condition("AuthServerReady") == ("False", "MetadataDownloadFailed")
+    assert outside.condition("InSync") == ("False", "ChangeFailed")
+    assert "InternetWebProxy" in message(outside, "AuthServerReady")
+    told = outside.status
+    outside.clock.forward(minutes=10)
+    operator.step()
+    assert outside.status == told
+    set_fault(outside.organization, "outbound_blocked", value=False)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert len(outside.exchange()["authServers"]) == 1
+
+
 def test_metadata_of_another_tenant_is_refused_before_it_is_trusted() -> None:
     url = "https://accounts.accesscontrol.windows.net/metadata/json/1/?realm=contoso.com"
     outside = lab({"tenant": {"tenantId": FABRIKAM}, "authServer": {"metadataUrl": url}})

@@ -32,6 +32,7 @@ BOTH = (
     f"Set-AuthServer -Identity 'MicrosoftSts' -Enabled:$true -AuthMetadataUrl '{METADATA}' "
     "-Confirm:$false"
 )
+DISTRUST = "Set-AuthServer -Identity 'MicrosoftSts' -TrustAnySSLCertificate:$false -Confirm:$false"
 CASES: list[tuple[str, list[dict[str, Any]], Any]] = [
     ("none: the declared one is made", [], ("False", "NotFound", (NEW,))),
     ("as declared", [auth_server()], ("True", "UpToDate", ())),
@@ -73,6 +74,41 @@ CASES: list[tuple[str, list[dict[str, Any]], Any]] = [
         ("False", "NotFound", (NEW,)),
     ),
     ("EvoSts is not adopted", [evo_sts()], ("False", "NotFound", (NEW,))),
+    (
+        "another issuer's tokens do not serve the tenant",
+        [auth_server("ACS - 1", IssuerIdentifier="https://sts.windows.net/")],
+        ("False", "NotFound", (NEW,)),
+    ),
+    (
+        "ours is disabled, HCW's serves: nothing is doubled",
+        [auth_server(Enabled=False), auth_server("ACS - 1")],
+        ("True", "UpToDate", ()),
+    ),
+    (
+        "the declared name is another tenant's, HCW's serves",
+        [auth_server(Realm=CONTOSO), auth_server("ACS - 1")],
+        ("True", "UpToDate", ()),
+    ),
+    (
+        "trusts any certificate: corrected",
+        [auth_server(TrustAnySSLCertificate=True)],
+        ("False", "TrustsAnyCertificate", (DISTRUST,)),
+    ),
+    (
+        "trusts any certificate and is disabled: one change",
+        [auth_server(TrustAnySSLCertificate=True, Enabled=False)],
+        ("False", "Disabled", (DISTRUST.replace("e -C", "e -Enabled:$true -C"),)),
+    ),
+    (
+        "HCW's trusts any certificate: reported, not rewritten",
+        [auth_server("ACS - 1", TrustAnySSLCertificate=True)],
+        ("False", "TrustsAnyCertificate", ()),
+    ),
+    (
+        "of another tenant and trusts any certificate: not touched",
+        [auth_server(Realm=CONTOSO, TrustAnySSLCertificate=True)],
+        ("False", "OtherTenant", ()),
+    ),
 ]  # fmt: skip
 
 
@@ -83,6 +119,71 @@ def test_the_auth_server(rows: list[dict[str, Any]], expected: object) -> None:
     plan = plan_of(STAGE, config(), seen(organization={AUTH_SERVERS: rows}))
     assert told(plan) == expected
     assert advised(plan) == set()
+
+
+ACS = "https://accounts.accesscontrol.windows.net"
+SAME = [
+    f"{ACS}/metadata/json/1/?realm=fabrikam.com",
+    f"{ACS}/metadata/json/1?realm=fabrikam.com",
+    f"{ACS}/metadata/json/1/?realm=FABRIKAM.com",
+    f"{ACS}/metadata/json/1/?realm={FABRIKAM}",
+    f"{ACS}/metadata/json/1/?v=1&realm=fabrikam.com",
+    f"{ACS}/metadata/json/1/?realm=fabrikam.com&v=1",
+    f"{ACS}/fabrikam.com/metadata/json/1",
+    f"{ACS}/fabrikam.com/metadata/json/1/",
+    f"{ACS}/{FABRIKAM}/metadata/json/1",
+    f"{ACS}/{FABRIKAM.upper()}/metadata/json/1",
+    f"{ACS.replace('accounts', 'Accounts')}:443/{FABRIKAM}/metadata/json/1",
+    f"{ACS.upper()}/metadata/json/1/?realm=fabrikam.com",
+]
+OTHER = [
+    f"{ACS}/metadata/json/1/",
+    f"{ACS}/metadata/json/2/?realm=fabrikam.com",
+    f"{ACS}/contoso.com/metadata/json/1",
+    f"{ACS}/{CONTOSO}/metadata/json/1",
+    f"{ACS.replace('https', 'http')}/{FABRIKAM}/metadata/json/1",
+    f"{ACS}.example/{FABRIKAM}/metadata/json/1",
+    f"{ACS}:8443/{FABRIKAM}/metadata/json/1",
+    f"{ACS}/{FABRIKAM}/{FABRIKAM}/metadata/json/1",
+]
+
+
+@pytest.mark.parametrize("declared", SAME[::4])
+@pytest.mark.parametrize("url", SAME)
+def test_another_spelling_of_the_same_address_is_no_drift(url: str, declared: str) -> None:
+    asked = config({"authServer": {"metadataUrl": declared}})
+    observed = seen(asked, organization={AUTH_SERVERS: [auth_server(AuthMetadataUrl=url)]})
+    assert told(plan_of(STAGE, asked, observed)) == ("True", "UpToDate", ())
+
+
+@pytest.mark.parametrize("url", OTHER)
+def test_another_address_is_drift(url: str) -> None:
+    observed = seen(organization={AUTH_SERVERS: [auth_server(AuthMetadataUrl=url)]})
+    assert told(plan_of(STAGE, config(), observed)) == ("False", "OtherMetadataUrl", (CORRECT,))
+
+
+def test_of_several_that_serve_the_tenant_the_one_that_checks_certificates_counts() -> None:
+    rows = [auth_server("ACS - 1", TrustAnySSLCertificate=True), auth_server("ACS - 2")]
+    plan = plan_of(STAGE, config(), seen(organization={AUTH_SERVERS: rows}))
+    assert told(plan) == ("True", "UpToDate", ())
+    assert advised(plan) == {"SeveralAuthServers"}
+
+
+def test_one_of_somebody_else_that_trusts_any_certificate_comes_with_its_cure() -> None:
+    row = auth_server("ACS - 1", TrustAnySSLCertificate=True)
+    message = plan_of(STAGE, config(), seen(organization={AUTH_SERVERS: [row]})).finding.message
+    assert "Set-AuthServer -Identity 'ACS - 1' -TrustAnySSLCertificate:$false" in message
+
+
+def test_a_document_that_exchange_cannot_read_is_told_from_other_failures() -> None:
+    error = CmdletFailed("the server's own words", kind="AuthMetadataBuilderException")
+    finding = STAGE.explain(error)
+    assert finding is not None
+    assert finding.reason == "MetadataDownloadFailed"
+    assert "InternetWebProxy" in finding.message
+    assert "the server's own words" in finding.message
+    assert STAGE.explain(missing("ADObjectAlreadyExistsException")) is None
+    assert STAGE.explain(Unreachable("no route")) is None
 
 
 def test_another_name_may_be_declared() -> None:

@@ -20,6 +20,7 @@ from answers import (
     certificate,
     component,
     config,
+    entry,
     held,
     local,
     missing,
@@ -45,6 +46,8 @@ OTHER = certificate(4, subject="OAuth of an older day")
 OUR_NAME = f"PushAuth 0f7c2a54 SMTP {TRANSPORT.thumbprint}"
 SMTP = held(TRANSPORT, name="Microsoft Exchange")
 NAMES_NONE: Mapping[Cmdlet, Said] = {AUTH_CONFIG: [auth_config(None)]}
+KEYS = [entry(of, keyId=of.thumbprint[:32]) for of in (AUTH, NEXT, OTHER)]
+"""Nothing has to wait for its key; test_certificate_at_once.py is about that."""
 ALL = (server(EX1), server(EX2), server(EX3))
 
 
@@ -108,22 +111,6 @@ def test_a_sha1_signature_is_an_advisory_and_no_fault() -> None:
 def test_thumbprints_of_auth_config_are_compared_without_case() -> None:
     lower = {AUTH_CONFIG: [auth_config(AUTH.thumbprint.lower())]}
     assert told(plan_of(STAGE, config(), seen(organization=lower))) == ("True", "Valid", ())
-
-
-@pytest.mark.parametrize(
-    ("second", "expected"),
-    [
-        ([held(AUTH, key=False)], ("False", "PrivateKeyMissing", ())),
-        ([], ("False", "PrivateKeyMissing", ())),
-    ],
-    ids=["without its private key", "not in the store"],
-)
-def test_a_server_is_named_that_has_the_current_certificate(
-    second: list[dict[str, Any]], expected: object
-) -> None:
-    plan = plan_of(STAGE, config(), seen(servers=stores([held(AUTH)], second)))
-    assert told(plan) == expected
-    assert plan.finding.message.startswith(f"{EX2}: without the private key")
 
 
 def unlisted(answer: Said, *, current: str | None = AUTH.thumbprint) -> Mapping[Cmdlet, Said]:
@@ -235,19 +222,21 @@ NONE_NAMED: list[tuple[str, Any, Any]] = [
     ("servers", "expected"), [case[1:] for case in NONE_NAMED], ids=[c[0] for c in NONE_NAMED]
 )
 def test_where_auth_config_names_none(servers: Any, expected: object) -> None:
-    observed = seen(organization=NAMES_NONE, servers=servers)
+    observed = seen(organization=NAMES_NONE, servers=servers, keys=KEYS)
     assert told(plan_of(STAGE, config(), observed)) == expected
 
 
 def test_a_certificate_is_assigned_on_a_server_that_has_it_with_its_key() -> None:
     servers = stores([held(AUTH, key=False)], [held(AUTH)])
-    (step,) = plan_of(STAGE, config(), seen(organization=NAMES_NONE, servers=servers)).steps
+    observed = seen(organization=NAMES_NONE, servers=servers, keys=KEYS)
+    (step,) = plan_of(STAGE, config(), observed).steps
     assert step.server == EX2
 
 
 def test_which_store_is_read_last_does_not_matter() -> None:
     servers = stores([held(AUTH)], [held(AUTH, key=False)])
-    (step,) = plan_of(STAGE, config(), seen(organization=NAMES_NONE, servers=servers)).steps
+    observed = seen(organization=NAMES_NONE, servers=servers, keys=KEYS)
+    (step,) = plan_of(STAGE, config(), observed).steps
     assert (step.server, step.text) == (EX1, assign(AUTH))
 
 
@@ -284,7 +273,8 @@ def test_nothing_is_assigned_or_made_before_a_server_is_seen(
 )
 def test_the_certificate_named_in_the_spec(named: Certificate, expected: object) -> None:
     asked = config({"certificate": {"thumbprint": named.thumbprint.lower()}})
-    observed = seen(organization=NAMES_NONE, servers=stores([held(AUTH)], [held(NEXT)]))
+    servers = stores([held(AUTH)], [held(NEXT)])
+    observed = seen(organization=NAMES_NONE, servers=servers, keys=KEYS)
     assert told(plan_of(STAGE, asked, observed)) == expected
 
 

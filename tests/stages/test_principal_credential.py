@@ -17,6 +17,7 @@ from answers import (
     NOW,
     OBJECT,
     ORGANIZATION_ID,
+    TRANSPORT,
     Said,
     advised,
     auth_config,
@@ -211,10 +212,12 @@ def test_when_every_id_of_ours_is_taken_the_last_is_tried() -> None:
 
 
 @pytest.mark.parametrize(
-    "named", [None, NEXT.thumbprint], ids=["names none", "names an unseen one"]
+    "named", [None, NEXT.thumbprint], ids=["names none and none would do", "names an unseen one"]
 )
 def test_nothing_is_compared_where_auth_config(named: str | None) -> None:
-    observed = seen(organization={AUTH_CONFIG: [auth_config(named)]}, keys=[other()])
+    stores = {name: {LOCAL_CERTIFICATES: [held(TRANSPORT, name="")]} for name in (EX1, EX2)}
+    row = auth_config(named)
+    observed = seen(organization={AUTH_CONFIG: [row]}, servers=stores, keys=[other()])
     assert told(plan_of(STAGE, config(), observed)) == ("Unknown", "WaitsForCertificate", ())
 
 

@@ -9,9 +9,10 @@ import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from exchange_push_operator.adapters.exchange_session import raise_for_session
+from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
 from exchange_push_operator.adapters.powershell_host import check
 from exchange_push_operator.adapters.winrm_server import Server, Surroundings
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
@@ -19,6 +20,9 @@ from exchange_push_operator.adapters.winrm_transport import Authorities, WireFac
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
+
+if TYPE_CHECKING:
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
 _IDLE = 60.0  # seconds after which no PowerShell of ours stands on a server any longer
 _ROUND = 15.0  # seconds between two looks for idle ones
@@ -51,6 +55,7 @@ class WinRMExchanges:
         self._lock = threading.Lock()
         self._servers: dict[_Key, Server] = {}
         self._sign_ins: dict[_Key, SignIn] = {}
+        self._tickets: dict[_Key, Tickets] = {}
         self._counters = {"starts": 0, "resets": 0, "resends": 0, "requests": 0, "calls": 0}
         self._salt = secrets.token_bytes(32)
 
@@ -87,6 +92,7 @@ class WinRMExchanges:
             servers = tuple(self._servers.items())
             for key in [k for k, one in self._sign_ins.items() if now - one.used > _FORGET]:
                 del self._sign_ins[key]
+                self._tickets.pop(key, None)
         for key, server in servers:
             if now - server.used >= _IDLE and server.lock.acquire(blocking=False):
                 try:
@@ -123,22 +129,31 @@ class WinRMExchanges:
         server.retire()
 
     def _server(self, name: str, access: ExchangeAccess) -> Server:
-        credential = self._credential(access)
+        credential = self._credential(name, access)
         key = (name, access.scheme, access.port, access.ca_pem or "", *credential)
         ca_path = self._authorities.path(access.ca_pem)
         with self._lock:
             if key not in self._servers:
                 sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
-                wire = partial(self._open_wire, name, access, ca_path)
+                tickets = self._tickets_of(credential, name, access)
+                wire = partial(self._open_wire, name, access, ca_path, tickets)
                 around = Surroundings(wire, self._count, self._clock, self._wait)
                 self._servers[key] = Server(name, access, sign_in, around)
             return self._servers[key]
 
-    def _credential(self, access: ExchangeAccess) -> _Key:
+    def _tickets_of(self, credential: _Key, name: str, access: ExchangeAccess) -> Tickets | None:
+        if access.transport == "Kerberos" and credential not in self._tickets:
+            principal = principal_of(access.username, name)
+            self._tickets[credential] = tickets_of(access, principal)
+        return self._tickets.get(credential)
+
+    def _credential(self, name: str, access: ExchangeAccess) -> _Key:
         # The password takes part, so that nobody is ever served by a process that another
         # password has opened; salted, so that it cannot be guessed from a dump of the memory.
-        password = hmac.new(self._salt, access.password.reveal().encode(), hashlib.sha256)
-        return (access.transport, access.username, access.version, password.hexdigest())
+        proof = hmac.new(self._salt, access.proof.reveal().encode(), hashlib.sha256)
+        kerberos = access.transport == "Kerberos"
+        account = principal_of(access.username, name) if kerberos else access.username
+        return (access.transport, account, access.version, proof.hexdigest())
 
     def _count(self, name: str) -> None:
         with self._lock:

@@ -112,10 +112,13 @@ def check(command: Cmdlet, *, changes: bool) -> None:
         raise NotAllowed(message)
 
 
-def encode_login(identifier: str, fqdn: str, username: str, password: Sensitive) -> bytes:
-    """The line that tells the host who opens the Exchange session. Never log it."""
+def encode_login(identifier: str, fqdn: str, username: str, password: Sensitive | None) -> bytes:
+    """The line that tells the host who opens the Exchange session. Never log it.
+
+    Without a password the host goes on with the ticket that was delegated to the server.
+    """
     request = {"id": identifier, "op": "login", "fqdn": fqdn, "username": username}
-    return _line(request | {"password": password.reveal()})
+    return _line(request if password is None else request | {"password": password.reveal()})
 
 
 def encode_run(identifier: str, batch: Sequence[Cmdlet], *, stop_on_error: bool) -> bytes:

@@ -17,12 +17,13 @@ from requests_ntlm import HttpNtlmAuth
 from winrm.exceptions import WinRMTransportError
 from winrm.protocol import Protocol as PyWinRM
 
-from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
+from exchange_push_operator.core.errors import Refused, Unreachable
 from exchange_push_operator.core.reasons import Reason
 
 if TYPE_CHECKING:
     from requests.auth import AuthBase
 
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
     from exchange_push_operator.core.ports import ExchangeAccess
 
 # Seconds. The server answers a Receive after OPERATION at the latest; a socket that gives up
@@ -34,11 +35,6 @@ CONNECT = 10
 # At DEBUG they log what NTLM sends, which is enough to guess a password from, and tracebacks.
 for _name in ("spnego", "winrm"):
     logging.getLogger(_name).setLevel(logging.WARNING)
-
-NO_KERBEROS = (
-    "spec.exchange.connection.transport: Kerberos needs an operator with its kerberos extra, "
-    "which this one has not; set NTLM"
-)
 
 
 class Connection(Protocol):
@@ -83,33 +79,33 @@ class Wire(Protocol):
 
 
 class WireFactory(Protocol):
-    """Makes the wire to a server; ``ca_path`` names the authorities to trust."""
+    """Makes the wire to a server; ``ca_path`` names the authorities to trust.
 
-    def __call__(self, server: str, access: ExchangeAccess, ca_path: str) -> Wire:
-        """Nothing is sent yet. Raises: SpecError."""
+    ``tickets`` are the account's where the transport is Kerberos, and None for NTLM.
+    """
+
+    def __call__(
+        self, server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+    ) -> Wire:
+        """Nothing is sent yet."""
         ...
 
 
-def open_wire(server: str, access: ExchangeAccess, ca_path: str) -> Wire:
-    """The wire over pywinrm.
-
-    Raises: SpecError: this installation has no Kerberos.
-    """
-    if access.transport == "Kerberos" and not winrm.transport.HAVE_KERBEROS:
-        raise SpecError(NO_KERBEROS)
+def open_wire(server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None) -> Wire:
+    """The wire over pywinrm."""
     endpoint = f"{access.scheme.lower()}://{server}:{access.port}/wsman"
     transport = DirectTransport(
         endpoint=endpoint,
         username=access.username,
-        password=access.password.reveal(),
-        auth_method="kerberos" if access.transport == "Kerberos" else "ntlm",
-        service="HTTP",
+        password=access.password.reveal() if access.password is not None else "",
+        auth_method="ntlm" if tickets is None else "kerberos",
         # TLS covers messages; without it they are encrypted by the sign-in's own key, or not sent.
         message_encryption="always" if access.scheme.upper() == "HTTP" else "never",
         ca_trust_path=ca_path,
         send_cbt=True,
         proxy=None,
     )
+    transport.server, transport.tickets = server, tickets
     protocol = PyWinRM(
         endpoint,
         transport=transport.auth_method,
@@ -133,6 +129,9 @@ class DirectTransport(winrm.transport.Transport):
     messages are encrypted. This one does none of it.
     """
 
+    server = ""
+    tickets: Tickets | None = None
+
     def build_session(self) -> requests.Session:
         """The session, made and signed in on the first call."""
         if self.session is None:
@@ -145,12 +144,19 @@ class DirectTransport(winrm.transport.Transport):
             self.encryption = None  # the keys of the connection before
             if self.message_encryption == "always":
                 self.setup_encryption(session)
+            elif self.tickets is not None:
+                request = requests.Request("POST", self.endpoint)
+                self._send_message_request(session, session.prepare_request(request))
             self.session = session
         return self.session
 
     def _sign_in(self) -> AuthBase:
-        if self.auth_method == "kerberos":
-            return _kerberos(self.username)
+        if self.tickets is not None:
+            from exchange_push_operator.adapters.kerberos_sign_in import (  # noqa: PLC0415 - the extra
+                KerberosSignIn,
+            )
+
+            return KerberosSignIn(self.server, self.tickets)
         return HttpNtlmAuth(self.username, self.password, send_cbt=self.send_cbt)
 
     def _send_message_request(
@@ -169,25 +175,6 @@ class DirectTransport(winrm.transport.Transport):
             return b""
         text: bytes = super()._get_message_response_text(response)
         return text
-
-
-def _kerberos(principal: str | None) -> AuthBase:
-    from winrm.vendor.requests_kerberos import (  # noqa: PLC0415 - exists with the extra alone
-        REQUIRED,
-        HTTPKerberosAuth,
-    )
-
-    return cast(
-        "AuthBase",
-        HTTPKerberosAuth(  # type: ignore[no-untyped-call] # pywinrm's vendored copy
-            mutual_authentication=REQUIRED,
-            force_preemptive=True,
-            principal=principal,
-            service="HTTP",
-            send_cbt=True,
-            sanitize_mutual_error_response=False,
-        ),
-    )
 
 
 class Authorities:

@@ -23,6 +23,7 @@ from winrm.exceptions import (
 )
 
 from exchange_push_operator.adapters.http_trouble import is_no_host
+from exchange_push_operator.core.errors import PushError
 
 HTTP_OK = 200  # of an answer in clear, see DirectTransport
 HTTP_STALE = 400  # the server could not decrypt: its connection is not the one we think it is
@@ -53,6 +54,15 @@ class Overdue(Exception):
     """The answer was not there when it had to be."""
 
 
+class NoTicket(Exception):
+    """Kerberos does not sign in; nothing was sent but an empty request. ``meaning`` says why."""
+
+    def __init__(self, meaning: PushError) -> None:
+        """Keep the error for people."""
+        super().__init__(str(meaning))
+        self.meaning = meaning
+
+
 class Odd(Exception):
     """Pywinrm stumbled over an answer, with an exception that nobody knew of."""
 
@@ -62,6 +72,7 @@ class Odd(Exception):
 TROUBLE = (
     Gone,
     Overdue,
+    NoTicket,
     Odd,
     RequestException,
     WinRMError,
@@ -88,7 +99,7 @@ def can_resend(error: BaseException) -> bool:
 
 def can_restart(error: BaseException) -> bool:
     """Whether a new process may do better."""
-    never = InvalidCredentialsError | RequestException | WinRMTransportError | Overdue
+    never = InvalidCredentialsError | NoTicket | RequestException | WinRMTransportError | Overdue
     if isinstance(error, never) or is_no_host(error):
         return False
     return not is_quota(error) and not is_denied(error)
@@ -113,7 +124,9 @@ def is_denied(error: BaseException) -> bool:
 
 def was_not_sent(error: BaseException) -> bool:
     """Whether the request that raised this never came to a process."""
-    if isinstance(error, InvalidCredentialsError) or is_quota(error) or is_denied(error):
+    if isinstance(error, InvalidCredentialsError | NoTicket):
+        return True
+    if is_quota(error) or is_denied(error):
         return True
     if is_no_host(error):
         return True

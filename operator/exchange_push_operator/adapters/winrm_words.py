@@ -20,6 +20,7 @@ from exchange_push_operator.adapters.winrm_trouble import (
     EXIT_HASH,
     HTTP_OK,
     Gone,
+    NoTicket,
     Overdue,
     causes,
     is_denied,
@@ -68,8 +69,8 @@ def explain(error: BaseException, place: Place) -> PushError:
     if isinstance(error, InvalidURL) or is_no_host(error):
         return SpecError(f"{place.server!r} is not a host's name; correct spec.exchange.servers")
     match error:
-        case InvalidCredentialsError():
-            return Refused(Reason.ACCESS_DENIED, _turned_down(place))
+        case InvalidCredentialsError() | NoTicket():
+            return _no_sign_in(error, place)
         case WSManFaultError():
             return _fault(error, place)
         case Gone():
@@ -91,10 +92,13 @@ def _odd(error: BaseException) -> str:
     return "WinRM's answer cannot be understood"
 
 
-def _turned_down(place: Place) -> str:
-    return (
+def _no_sign_in(error: InvalidCredentialsError | NoTicket, place: Place) -> PushError:
+    if isinstance(error, NoTicket):
+        return error.meaning
+    return Refused(
+        Reason.ACCESS_DENIED,
         f"{place.server} turns {place.account} down: check username and password in the Secret of "
-        "spec.exchange.connection.credentialsSecretRef, and that WinRM there takes this transport"
+        "spec.exchange.connection.credentialsSecretRef, and that WinRM there takes this transport",
     )
 
 

@@ -1,11 +1,9 @@
-"""The Auth certificate: what one must be, and the steps that make and assign it."""
+"""The Auth certificate: what one must be, and the steps that make, assign and copy it."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
 from datetime import datetime
 
-from exchange_push_operator.core.certificate_store import StoredCertificate
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.plan import Finding, Step, fails
 from exchange_push_operator.core.reasons import Reason
@@ -15,14 +13,18 @@ SUBJECT = "cn=Microsoft Exchange Server Auth Certificate"
 SMALLEST_KEY = 2048
 
 
-def unfit(certificate: Certificate, now: datetime) -> Finding | None:
-    """Why the certificate cannot be the current one; None where it can."""
+def unfit(certificate: Certificate, now: datetime, coming: str | None = None) -> Finding | None:
+    """Why it cannot be the current one; None where it can. ``coming``: AuthConfig's next one."""
     name = certificate.thumbprint
     if certificate.not_after <= now:
+        cure = (
+            f"publish the next one, {coming}, with Set-AuthConfig -PublishCertificate"
+            if coming
+            else "run MonitorExchangeAuthCertificate.ps1 -ValidateAndRenewAuthCertificate $true"
+        )
         return fails(
             Reason.EXPIRED,
-            f"the current certificate {name} has expired; replace it with "
-            "MonitorExchangeAuthCertificate.ps1 or Set-AuthConfig (policy Adopt replaces nothing)",
+            f"the current certificate {name} has expired; policy Adopt replaces nothing: {cure}",
         )
     if certificate.not_before > now:
         return fails(Reason.NOT_YET_VALID, f"the current certificate {name} is not valid yet")
@@ -33,27 +35,6 @@ def unfit(certificate: Certificate, now: datetime) -> Finding | None:
             "replace it with Set-AuthConfig",
         )
     return None
-
-
-def assignable(
-    stores: Iterable[Mapping[str, StoredCertificate] | None], now: datetime
-) -> Mapping[str, StoredCertificate]:
-    """Auth certificates that could become the current one as they are, with their keys.
-
-    The friendly name belongs to a store: a certificate is ours if it is in any of them.
-    """
-    every = (stored for store in stores for stored in (store or {}).values())
-    return {
-        stored.certificate.thumbprint: stored
-        for stored in sorted(every, key=lambda stored: stored.ours)
-        if stored.has_private_key and unfit(stored.certificate, now) is None and _is_auth(stored)
-    }
-
-
-def _is_auth(stored: StoredCertificate) -> bool:
-    # By Setup's subject, or by the friendly name that the article's script looks for.
-    subject = stored.certificate.subject.lower()
-    return subject == SUBJECT.lower() or "oauth" in stored.friendly_name.lower()
 
 
 def assign(thumbprint: str, server: str) -> Step:
@@ -67,6 +48,29 @@ def assign(thumbprint: str, server: str) -> Step:
         command=cmdlet(
             "Set-AuthConfig", CertificateThumbprint=thumbprint, Force=True, Confirm=False
         ),
+    )
+
+
+def publish(thumbprint: str, server: str) -> Step:
+    """Let the staged next certificate be the current one now."""
+    return Step(
+        action="Publish the next Auth certificate",
+        target=thumbprint,
+        event="CertificateAssigned",
+        server=server,
+        command=cmdlet("Set-AuthConfig", PublishCertificate=True, Force=True, Confirm=False),
+    )
+
+
+def copy(thumbprint: str, holder: str, server: str) -> Step:
+    """Import it, with its key, on a server that lacks it; run on one that has it."""
+    return Step(
+        action=f"Import Auth certificate {thumbprint}",
+        target=server,
+        event="CertificateImported",
+        server=holder,
+        command=cmdlet("Copy-ExchangeCertificate", Thumbprint=thumbprint, Server=server),
+        last=True,
     )
 
 
@@ -88,24 +92,6 @@ def create(server: str, friendly_name: str) -> Step:
             FriendlyName=friendly_name,
             DomainName=(),
             Services="None",
-            Confirm=False,
-        ),
-    )
-
-
-def give_transport_back(server: str, former: str) -> Step:
-    """Let the certificate that had the transport role have it again (safety rule 4)."""
-    return Step(
-        action="Give the transport role back",
-        target=server,
-        event="TransportCertificateRestored",
-        server=server,
-        command=cmdlet(
-            "Enable-ExchangeCertificate",
-            Server=server,
-            Thumbprint=former,
-            Services="SMTP",
-            Force=True,
             Confirm=False,
         ),
     )

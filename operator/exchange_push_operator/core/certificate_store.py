@@ -5,7 +5,8 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from enum import Enum
+from typing import Any, TypeAlias
 
 from exchange_push_operator.core import friendly_name, organization
 from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
@@ -32,12 +33,25 @@ class StoredCertificate:
     ours: bool
 
 
-def stored_certificates(observed: Observations, name: str) -> Mapping[str, StoredCertificate]:
+Store: TypeAlias = Mapping[str, StoredCertificate]
+"""A server's store by thumbprint."""
+
+
+class Held(Enum):
+    """Whether a server has a certificate. What could not be seen is not missing."""
+
+    WITH_KEY = "with its private key"
+    WITHOUT_KEY = "without its private key"
+    MISSING = "missing"
+    UNSEEN = "unseen"
+
+
+def stored_certificates(observed: Observations, name: str) -> Store:
     """A listed server's store by thumbprint. Raises: Refused, CmdletFailed."""
     return _store(observed, observed.server(name, LOCAL_CERTIFICATES))
 
 
-def _store(observed: Observations, rows: Iterable[Row]) -> Mapping[str, StoredCertificate]:
+def _store(observed: Observations, rows: Iterable[Row]) -> Store:
     organization_id = organization.organization_id(observed)
     found = (_stored(row, organization_id) for row in rows)
     return {stored.certificate.thumbprint: stored for stored in found if stored is not None}
@@ -59,19 +73,34 @@ def find_certificate(observed: Observations, thumbprint: str) -> StoredCertifica
     return max(found, key=lambda stored: (stored.has_private_key, stored.ours), default=None)
 
 
-def holds_key(observed: Observations, server: str, thumbprint: str) -> bool | None:
-    """Whether an unlisted server holds a certificate with its key; None if it cannot be seen.
+def held_in(store: Store, thumbprint: str) -> Held:
+    """Whether a listed server, whose store is known, has a certificate."""
+    stored = store.get(thumbprint)
+    return Held.MISSING if stored is None else _with_or_without(stored.has_private_key)
+
+
+def held_on(observed: Observations, server: str, thumbprint: str) -> Held:
+    """Whether an unlisted server, asked through a listed one, has a certificate.
 
     "Not found" is an InvalidOperationException; any other error is a server out of reach. That
     is the test of Microsoft's own MonitorExchangeAuthCertificate.
     """
     answer = observed.cmdlets[ORGANIZATION, certificates_on(server, thumbprint)]
-    if answer.error is None:
-        return any(row.get("HasPrivateKey") for row in answer.rows)
-    return False if answer.error.kind == "InvalidOperationException" else None
+    if answer.error is not None:
+        missing = answer.error.kind == "InvalidOperationException"
+        return Held.MISSING if missing else Held.UNSEEN
+    # Cmdlets of Exchange may answer with everything where what is asked for is not there.
+    rows = [row for row in answer.rows if str(row["Thumbprint"]).upper() == thumbprint]
+    if not rows:
+        return Held.MISSING
+    return _with_or_without(any(row["HasPrivateKey"] for row in rows))
 
 
-def unlisted_store(observed: Observations, server: str) -> Mapping[str, StoredCertificate] | None:
+def _with_or_without(key: object) -> Held:
+    return Held.WITH_KEY if key else Held.WITHOUT_KEY
+
+
+def unlisted_store(observed: Observations, server: str) -> Store | None:
     """An unlisted server's store by thumbprint; None if it cannot be seen."""
     answer = observed.cmdlets[ORGANIZATION, certificates_on(server, None)]
     return None if answer.error else _store(observed, answer.rows)

@@ -125,6 +125,7 @@ class PushConfig:
     servers: tuple[str, ...]
     connection: Connection
     thumbprint: str | None
+    restart_services: bool
     auth_server: str
     metadata_url: str
     target: Target

@@ -65,6 +65,7 @@ def _parse(resource: Mapping[str, Any]) -> PushConfig:
         servers=tuple(server["name"] for server in spec["exchange"]["servers"]),
         connection=_connection(spec["exchange"]["connection"]),
         thumbprint=(spec["certificate"].get("thumbprint") or "").upper() or None,
+        restart_services=spec["certificate"]["restartServices"] == "OnImmediatePublish",
         auth_server=spec["authServer"]["name"],
         metadata_url=_metadata_url(spec["authServer"], tenant, unasked=target is Target.NONE),
         target=target,

@@ -32,6 +32,7 @@ class Sensitive:
 class ExchangeAccess:
     """How to sign in to the servers of one resource.
 
+    Exactly one of ``password`` and ``keytab`` is set; the keytab's bytes are in base64.
     ``version`` names the state of the Secrets it was made of, so that a session made with an
     older password is never used again.
     """
@@ -40,9 +41,15 @@ class ExchangeAccess:
     scheme: str
     port: int
     username: str
-    password: Sensitive
+    password: Sensitive | None
     ca_pem: str | None
     version: str
+    keytab: Sensitive | None = None
+
+    @property
+    def proof(self) -> Sensitive:
+        """What proves the account: the password, else the keytab."""
+        return self.password or self.keytab or Sensitive.of("")
 
 
 @dataclass(frozen=True, slots=True)

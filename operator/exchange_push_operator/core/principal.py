@@ -11,7 +11,7 @@ from exchange_push_operator.core.config import PushConfig, Target
 from exchange_push_operator.core.errors import GraphFailed, Refused
 from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Guard
+from exchange_push_operator.core.plan import Finding, Guard, fails
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 
@@ -57,6 +57,18 @@ def read(config: PushConfig, observed: Observations) -> Principal:
     with reading("Microsoft Graph, principal"):
         path = f"{_collection(config)}/{body['id']}"
     return Principal(path, exists=True, entries=read_credentials(body))
+
+
+def missing(config: PushConfig) -> Finding:
+    """A tenant without the principal."""
+    if config.target is Target.DEDICATED:
+        cure = "correct spec.principal.appId, or create the application in this tenant"
+    else:
+        cure = "the tenant has no Exchange Online; enroll the organization in Microsoft 365"
+    return fails(
+        Reason.PRINCIPAL_NOT_FOUND,
+        f"tenant {config.tenant.domain} has no principal {config.app_id}: {cure}",
+    )
 
 
 def patch(principal: Principal, entries: Iterable[Any]) -> GraphRequest:

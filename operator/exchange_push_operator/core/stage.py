@@ -8,8 +8,9 @@ from datetime import datetime
 from typing import Generic, TypeVar
 
 from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.plan import Plan, Step
+from exchange_push_operator.core.plan import Finding, Plan, Step
 
 Observed = TypeVar("Observed")
 
@@ -22,13 +23,18 @@ def _nothing_to_retire(_config: PushConfig, _observed: object) -> tuple[Step, ..
     return ()
 
 
+def _no_explanation(_error: PushError) -> Finding | None:
+    return None
+
+
 @dataclass(frozen=True, slots=True)
 class Stage(Generic[Observed]):
     """One condition of the resource.
 
     ``observe`` raises a PushError where it could not look; then the condition is Unknown and
     nothing is planned. ``plan`` is pure. ``more`` asks for looks that follow from the first
-    answers. ``retire`` undoes on deletion what only this resource did.
+    answers. ``retire`` undoes on deletion what only this resource did. ``explain`` says what the
+    failure of one of its changes means, where that is known better than "it failed".
     """
 
     condition: str
@@ -37,3 +43,4 @@ class Stage(Generic[Observed]):
     plan: Callable[[PushConfig, Observed, datetime], Plan]
     more: Callable[[PushConfig, Observations], Looks] = _nothing_more
     retire: Callable[[PushConfig, Observed], tuple[Step, ...]] = _nothing_to_retire
+    explain: Callable[[PushError], Finding | None] = _no_explanation

@@ -53,8 +53,9 @@ function Get-NeededCmdlet {
     $list = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($AllowListPath))
     foreach ($entry in $list.PSObject.Properties) {
         $rule = $entry.Value
-        # Functions of the host script run as programs on the server; the cmdlets they use follow.
-        if ($rule.kind -ne 'exchange') { continue }
+        # Functions of the host script run as programs on the server. New-ExchangeCertificate is one
+        # around the cmdlet of the same name; the cmdlets of the other one follow.
+        if ($rule.kind -eq 'function' -or $entry.Name -eq 'Copy-ExchangeCertificate') { continue }
         $parameters = @($rule.parameters.PSObject.Properties | ForEach-Object -Process { $_.Name })
         if ($ReadOnly -and $rule.changes) {
             if ($parameters -notcontains 'WhatIf') { continue }

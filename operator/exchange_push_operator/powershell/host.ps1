@@ -154,6 +154,27 @@ function Get-LocalCertificate {
     } finally { $store.Close() }
 }
 
+function New-ExchangeCertificate {
+    # Exchange's own cmdlet, behind a guard: a process of an operator that was killed may still be
+    # making the very certificate. One at a time on this computer, and none of a name that is there.
+    param([string]$Server, [int]$KeySize, [bool]$PrivateKeyExportable, [string]$SubjectName, [string]$FriendlyName, [string[]]$DomainName, [string]$Services, [bool]$Confirm)
+    $ErrorActionPreference = 'Stop'
+    $mutex = New-Object -TypeName Threading.Mutex -ArgumentList $false, 'Global\exchange-push-operator'
+    try {
+        try { $mine = $mutex.WaitOne([TimeSpan]::FromSeconds(60)) }
+        catch [Threading.AbandonedMutexException] { $mine = $true }
+        if (-not $mine) { throw 'another process of the operator is making a certificate on this server' }
+        try {
+            foreach ($certificate in @(Get-LocalCertificate)) {
+                if ($certificate.FriendlyName -eq $FriendlyName) { throw 'a certificate of this friendly name has been made in the meantime' }
+            }
+            $parameters = @{}
+            foreach ($name in $PSBoundParameters.Keys) { $parameters[$name] = $PSBoundParameters[$name] }
+            Invoke-ExchangeCmdlet -Name 'New-ExchangeCertificate' -Parameters $parameters
+        } finally { $mutex.ReleaseMutex() }
+    } finally { $mutex.Dispose() }
+}
+
 function Copy-ExchangeCertificate {
     # A certificate with its private key from this server to another one. The PFX and its password
     # are in the memory of this process and of Exchange only, and go when this function ends.
@@ -190,7 +211,7 @@ function Copy-ExchangeCertificate {
 }
 
 function Invoke-ExchangeCmdlet {
-    # A cmdlet of Copy-ExchangeCertificate. Its error is told without what it may repeat of its
+    # A cmdlet of the two functions above. Its error is told without what it may repeat of its
     # arguments: an error of parameter binding does, so its text is left out.
     param([string]$Name, [hashtable]$Parameters)
     $record = $null
@@ -233,7 +254,7 @@ function Restart-WebAppPool {
 $FixedFunctions = @(
     'Get-LocalExchangeServer', 'Get-DomainName', 'Get-ServiceStart', 'Get-WebAppPoolStart',
     'Find-DirectoryObject', 'Get-TransportThumbprint', 'Get-LocalPushNotificationProxy',
-    'Get-LocalCertificate', 'Copy-ExchangeCertificate', 'Invoke-ExchangeCmdlet',
+    'Get-LocalCertificate', 'New-ExchangeCertificate', 'Copy-ExchangeCertificate', 'Invoke-ExchangeCmdlet',
     'Restart-Service', 'Restart-WebAppPool')
 
 #endregion

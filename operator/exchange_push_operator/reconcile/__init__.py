@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
@@ -21,6 +22,7 @@ from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
+from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
@@ -125,7 +127,7 @@ def _signed_in(
     with reading("Get-OrganizationConfig"):
         organization_id = organization.organization_id(observed)
     if config.status.get("organizationId") != organization_id:
-        return _introduce(resource, config, organization_id, world.clock())
+        return _introduce(resource, config, organization_id, observed, world.clock())
     lost = _lost(config, organization_id, peers)  # who has lost need not wait to hear it
     if lost is None:
         # One writer per organisation: whoever had to wait looks at what the other one did.
@@ -170,10 +172,22 @@ def _walk(
 
 
 def _introduce(
-    resource: Mapping[str, Any], config: PushConfig, organization_id: str, now: datetime
+    resource: Mapping[str, Any],
+    config: PushConfig,
+    organization_id: str,
+    observed: Observations,
+    now: datetime,
 ) -> Outcome:
-    """Let the others know which organisation this is before anything is written (safety rule 7)."""
+    """Let the others know which organisation this is before anything is written (safety rule 7).
+
+    The certificate that it came with is written down too: one that appears later is a new one,
+    and services may have to be restarted for it.
+    """
     new = {**status.progressing(resource, now), "organizationId": organization_id}
+    new.pop("certificate", None)
+    with suppress(PushError), reading("Get-AuthConfig"):
+        current = certificate(observed)
+        new |= {"certificate": current} if current else {}
     return Outcome(new, requeue(config, "now"))
 
 

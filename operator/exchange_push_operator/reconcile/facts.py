@@ -10,11 +10,10 @@ from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.probes import ProbeState
+from exchange_push_operator.core.probes import Probe, ProbeState
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
-from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
 from exchange_push_operator.stages import principal_credential, proxy, verification
@@ -28,7 +27,7 @@ def facts(
     config, observed = session.config, result.observed
     readers = (
         ("organizationId", lambda: organization.organization_id(observed)),
-        ("certificate", lambda: _certificate(observed)),
+        ("certificate", lambda: certificate(observed)),
         ("principalCredential", lambda: _principal(config, observed, now)),
         ("proxy", lambda: _proxy(config, observed)),
     )
@@ -48,19 +47,20 @@ def facts(
     return seen
 
 
-def _certificate(observed: Observations) -> dict[str, Any] | None:
+def certificate(observed: Observations) -> dict[str, Any] | None:
+    """The current certificate; None where there is none. Raises: Refused, CmdletFailed."""
     auth = organization.auth_config(observed)
     found = certificate_store.find_certificate(observed, auth.current) if auth.current else None
     if found is None:
         return None
-    certificate = found.certificate
+    current = found.certificate
     told: dict[str, Any] = {
-        "thumbprint": certificate.thumbprint,
-        "sha256": certificate.sha256,
-        "notBefore": utc_text(certificate.not_before),
-        "notAfter": utc_text(certificate.not_after),
+        "thumbprint": current.thumbprint,
+        "sha256": current.sha256,
+        "notBefore": utc_text(current.not_before),
+        "notAfter": utc_text(current.not_after),
         "origin": "Created" if found.ours else "Adopted",
-        "publicKey": certificate.base64,
+        "publicKey": current.base64,
     }
     if auth.next:
         told["next"] = _next(observed, auth.next, auth.next_effective)
@@ -105,27 +105,23 @@ def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -
     if name in observed.away:
         row = {key: before[key] for key in ("version", "certificate") if key in before}
         since = before.get("awaySince") or utc_text(now)
-        reason = finding_of(observed.away[name]).reason
         return {
-            "name": name, "ready": False, **row, "reason": str(reason),
+            "name": name, "ready": False, **row, "reason": str(Reason.UNREACHABLE),
             "message": str(observed.away[name]),
             "awaySince": since,
         }  # fmt: skip
     row = {"name": name, "ready": False}
     try:
         with reading(name):
-            return _answering(config, observed, row, now)
-    except PushError as error:
-        return {**row, "reason": str(Reason.NOT_OBSERVED), "message": str(error)}
+            return _answering(config, observed, row)
+    except PushError:
+        return {**row, "reason": str(Reason.NOT_OBSERVED)}
 
 
-def _answering(
-    config: PushConfig, observed: Observations, row: dict[str, Any], now: datetime
-) -> dict[str, Any]:
+def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) -> dict[str, Any]:
     name = row["name"]
     local = organization.local_server(observed, name)
-    if local.version:
-        row["version"] = ".".join(map(str, local.version))
+    row["version"] = local.version_text
     current = organization.auth_config(observed).current
     if current:
         stored = certificate_store.stored_certificates(observed, name).get(current)
@@ -134,13 +130,15 @@ def _answering(
     row["ready"] = row.get("certificate") == "Present"
     if local.maintenance:
         return {**row, "ready": False, "reason": str(Reason.IN_MAINTENANCE)}
-    seen = verification.observe(config, observed)
-    result = seen.probes.get(name) if seen else None
-    if seen is not None and name in verification.returning(config, seen, now):
-        row["reason"] = str(Reason.SETTLING)
+    result = _probe(config, observed, name)
     if result is not None:
         row["probe"] = str(result.state)
         row["ready"] = row["ready"] and result.state is not ProbeState.FAILED
         if result.error:
             row["probeError"] = result.error
     return row
+
+
+def _probe(config: PushConfig, observed: Observations, name: str) -> Probe | None:
+    seen = verification.observe(config, observed)
+    return seen.probes.get(name) if seen else None

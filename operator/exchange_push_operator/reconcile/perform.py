@@ -35,7 +35,7 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
     policy.check_tenant(session.config, session.tenant_id)
     if isinstance(step.command, Cmdlet):
         with reading("Get-AuthConfig"):
-            check_cmdlet(step, organization.auth_config(observed).current)
+            check_cmdlet(step, organization.auth_config(observed))
         if touches_auth_config(step):
             _still_unnamed(session, observed)
         _run(session, step.server or writer(observed), step.command)

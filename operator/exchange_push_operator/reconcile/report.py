@@ -7,7 +7,6 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import organization
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -61,7 +60,7 @@ def report(
     done = result.done
     return Outcome(
         status=status,
-        requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
+        requeue=requeue(config, _kind(summary, new), _patience(result)),
         events=events(config.status, status, done, drift=drifted(config)),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
@@ -96,7 +95,7 @@ def _failed(result: Walk) -> Finding | None:
 def _success(session: Session, result: Walk) -> str:
     config = session.config
     verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
-    count = len(set(result.observed.answered) - organization.in_maintenance(result.observed))
+    count = len(result.observed.answered)
     where = f"on {count} server{'' if count == 1 else 's'}"
     if config.proxy.state.value != "Enabled":
         return f"the trust of {config.tenant.domain} is as declared {where}"
@@ -174,13 +173,9 @@ def _advisories(plans: Plans) -> list[dict[str, str]]:
     return [{"type": type_, "message": found[type_]} for type_ in sorted(found)]
 
 
-def _kind(
-    summary: Finding, new: Mapping[str, Finding | None], servers: list[dict[str, Any]]
-) -> Kind:
+def _kind(summary: Finding, new: Mapping[str, Finding | None]) -> Kind:
     if new[STALLED_CONDITION] is not None:
         return "stalled"
-    if any(row.get("reason") == Reason.SETTLING for row in servers):
-        return "retry"
     in_sync = new[IN_SYNC]
     failed = in_sync is not None and in_sync.reason in (Reason.CHANGE_FAILED, Reason.CHANGE_REFUSED)
     return "retry" if failed or summary.status != "True" else "steady"
@@ -200,7 +195,9 @@ def events(
         names = ", ".join(dict.fromkeys(step.event for step in done))
         told.append(Event("Normal", "DriftCorrected", f"what had changed was corrected: {names}"))
     adopted = new.get("certificate") or {}
-    if adopted.get("origin") == "Adopted" and not old.get("certificate"):
+    # The first look at the organisation has written the certificate down, and nothing else.
+    met = find(old, "CertificateReady") is None or not old.get("certificate")
+    if adopted.get("origin") == "Adopted" and met:
         told.append(
             Event("Normal", "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")
         )

@@ -6,6 +6,7 @@ resource names (safety rule 9).
 
 from __future__ import annotations
 
+from base64 import b64encode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -120,15 +121,33 @@ def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
         ca_data, ca_version = world.secrets.read(config.namespace, ca.name)
         ca_pem = _entry(ca_data, config.namespace, ca.name, ca.key)
         version = f"{version}.{ca_version}"
+    password, keytab = _exchange_proof(config, data, name)
     return ExchangeAccess(
         transport=config.connection.transport,
         scheme=config.connection.scheme,
         port=config.connection.port,
         username=_entry(data, config.namespace, name, "username"),
-        password=Sensitive.of(_entry(data, config.namespace, name, "password")),
+        password=password,
         ca_pem=ca_pem,
         version=f"{config.namespace}/{name}@{version}",
+        keytab=keytab,
     )
+
+
+def _exchange_proof(
+    config: PushConfig, data: Mapping[str, bytes], name: str
+) -> tuple[Sensitive | None, Sensitive | None]:
+    """Password and keytab: one of them."""
+    if not data.get("keytab"):
+        return Sensitive.of(_entry(data, config.namespace, name, "password")), None
+    secret = f"Secret {config.namespace}/{name}"
+    if "password" in data:
+        text = "has password and keytab; keep one (with a keytab Exchange needs delegation)"
+        raise Refused(Reason.SECRET_INVALID, f"{secret} {text}")
+    if config.connection.transport != "Kerberos":
+        text = "has a keytab, which NTLM cannot use; set transport Kerberos or add password instead"
+        raise Refused(Reason.SECRET_INVALID, f"{secret} {text}")
+    return None, Sensitive.of(b64encode(data["keytab"]).decode())
 
 
 def _graph_access(config: PushConfig, world: World, tenant_id: str, now: datetime) -> GraphAccess:

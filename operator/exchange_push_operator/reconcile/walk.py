@@ -6,7 +6,7 @@ Success is an empty plan after looking again, not a call that raised nothing.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 from exchange_push_operator.core import refusals
@@ -15,7 +15,7 @@ from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Plan, Step, unknown
+from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
@@ -33,9 +33,9 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 from exchange_push_operator.stages import STAGES, prerequisites, verification
 
-# A fresh organisation takes four: assign, add the key, restart a health manager, look.
+# A fresh organisation takes, with two servers, seven: make, add the key, assign, restart what signs
+# on one server after the other, restart the health managers, look. More servers take another pass.
 _MOST_ROUNDS = 10
-_FIRST = prerequisites.STAGE.condition
 _LAST = verification.STAGE.condition
 
 
@@ -96,21 +96,12 @@ def _look_closer(
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge again."""
     plans = judge(session.config, observed, now)
-    if not _in_order(plans) or not verification.wanted(session.config):
+    others = [plan for name, plan in plans.items() if name != _LAST]
+    in_order = all(plan.finding.status == "True" for plan in others)
+    if not in_order or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now, changed=changed)
     return observed, judge(session.config, observed, now)
-
-
-def _in_order(plans: Plans) -> bool:
-    """Whether all that a probe rests on is as declared.
-
-    A server that has been away for too long keeps nobody from probing the others.
-    """
-    findings = {name: plan.finding for name, plan in plans.items() if name != _LAST}
-    if findings[_FIRST].reason is Reason.UNREACHABLE:
-        del findings[_FIRST]
-    return all(finding.status == "True" for finding in findings.values())
 
 
 def drifted(config: PushConfig) -> bool:
@@ -125,7 +116,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     findings = [plan.finding for plan in result.plans.values()]
     if any(f.status == "False" and f.reason in NOTHING_MOVES for f in findings):
         return []
-    first = result.plans[_FIRST]
+    first = result.plans[prerequisites.STAGE.condition]
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
@@ -139,7 +130,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     )
     return [
         (name, step)
-        for name, step in steps
+        for name, step in sorted(steps, key=lambda named: named[1].last)
         if step.key not in result.tried
         and not awaits_administrator(session, step)
         and step.key not in result.contended
@@ -178,14 +169,20 @@ def _round(
 
 
 def _settle(result: Walk) -> None:
-    """A change that was made and is not seen yet is Settling: wait, do not repeat."""
-    failed = result.failure[0] if result.failure else None
+    """Tell what the changes of this pass came to.
+
+    One that was made and is not seen yet is Settling: wait, do not repeat. Of one that failed the
+    stage may know why.
+    """
     plans = dict(result.plans)
     for stage in STAGES:
         plan = plans[stage.condition]
-        tried = [step for step in plan.steps if step.key in result.tried]
-        if tried and stage.condition != failed:
+        if result.failure and result.failure[0] == stage.condition:
+            finding = stage.explain(result.failure[1]) or plan.finding
+        elif any(step.key in result.tried for step in plan.steps):
             message = f"changed, but not seen yet: {plan.finding.message}"
             finding = unknown(Reason.SETTLING, message)
-            plans[stage.condition] = Plan(finding, plan.steps, plan.advisories)
+        else:
+            continue
+        plans[stage.condition] = replace(plan, finding=finding)
     result.plans = plans

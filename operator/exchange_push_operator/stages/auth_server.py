@@ -10,24 +10,38 @@ from typing import Any
 from exchange_push_operator.core import organization, tenant
 from exchange_push_operator.core.commands import Value, cmdlet
 from exchange_push_operator.core.config import PushConfig
-from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 
 _ACS = "MicrosoftACS"
+# The principal of Access Control Service, the same in every cloud: who signs its tokens.
+_ACS_ISSUER = "00000001-0000-0000-c000-000000000000"
+# The exceptions of Exchange's own reading of a metadata document; their names are never localised.
+_METADATA_EXCEPTIONS = "AuthMetadata"
 
 
 @dataclass(frozen=True, slots=True)
 class AuthServer:
-    """One trusted token issuer. ``realm`` is a tenant id, or "" before Exchange has read it."""
+    """One trusted token issuer. ``realm`` is a tenant id, or "" before Exchange has read it.
+
+    ``trusts_any``: Exchange takes its keys from whoever answers, whatever the TLS certificate.
+    """
 
     name: str
     type: str
     realm: str
+    issuer: str
     metadata_url: str
     enabled: bool
+    trusts_any: bool
+
+    def serves(self, tenant_id: str) -> bool:
+        """Whether Exchange gets its tokens for the tenant from here, whatever its name."""
+        issued = self.enabled and self.type == _ACS and self.issuer == _ACS_ISSUER
+        return issued and self.realm == tenant_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,8 +78,10 @@ def _read(row: Mapping[str, Any]) -> AuthServer:
         name=str(row["Name"]),
         type=str(row["Type"]),
         realm=str(row["Realm"] or "").lower(),
+        issuer=str(row["IssuerIdentifier"] or "").lower(),
         metadata_url=str(row["AuthMetadataUrl"] or ""),
         enabled=bool(row["Enabled"]),
+        trusts_any=bool(row["TrustAnySSLCertificate"]),
     )
 
 
@@ -83,24 +99,44 @@ def plan(config: PushConfig, observed: Observed, _now: datetime) -> Plan:
     """Adopt whichever auth server serves the tenant; else make or mend the declared one."""
     if observed.published is not None and observed.published != observed.tenant_id:
         return Plan(_foreign_document(config, observed))
-    advisories = _advisories(observed)
     name = config.auth_server.lower()
     declared = next((s for s in observed.servers if s.name.lower() == name), None)
-    if declared is None:
-        adopted = next((s for s in observed.servers if _serves(s, observed.tenant_id)), None)
-        if adopted is not None:
-            message = f"auth server {adopted.name} serves the tenant"
-            return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
-        finding = fails(Reason.NOT_FOUND, f"there is no auth server {config.auth_server}")
-        return _mend(config, observed, finding, _new(config), advisories)
-    foreign = _not_ours(config, observed, declared)
+    foreign = _not_ours(config, observed, declared) if declared else None
+    adopted = _adopt(observed)
+    if adopted is not None and (declared is None or foreign or not declared.enabled):
+        return adopted
     if foreign is not None:
-        return Plan(foreign, advisories=advisories)
+        return Plan(foreign)
+    if declared is None:
+        absent = fails(Reason.NOT_FOUND, f"there is no auth server {config.auth_server}")
+        return _mend(config, observed, absent, _new(config))
     drift, changes = _drift(config, observed, declared)
     if drift is None:
-        message = f"auth server {declared.name} serves the tenant"
-        return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
-    return _mend(config, observed, drift, _set(declared.name, changes), advisories)
+        return Plan(_in_order(declared), advisories=_advisories(observed))
+    return _mend(config, observed, drift, _set(declared.name, changes))
+
+
+def _adopt(observed: Observed) -> Plan | None:
+    """What somebody else made and what serves the tenant is used, not doubled, not rewritten."""
+    serving = (server for server in observed.servers if server.serves(observed.tenant_id))
+    best = min(serving, key=lambda server: server.trusts_any, default=None)
+    if best is None:
+        return None
+    finding = _trusts_any(best, "it is not ours: run") if best.trusts_any else _in_order(best)
+    return Plan(finding, advisories=_advisories(observed))
+
+
+def _in_order(server: AuthServer) -> Finding:
+    return holds(Reason.UP_TO_DATE, f"auth server {server.name} serves the tenant")
+
+
+def _trusts_any(server: AuthServer, cure: str) -> Finding:
+    command = cmdlet("Set-AuthServer", Identity=server.name, TrustAnySSLCertificate=False)
+    return fails(
+        Reason.TRUSTS_ANY_CERTIFICATE,
+        f"auth server {server.name} takes its issuer's keys from whoever answers, without a look "
+        f"at the TLS certificate; {cure} {command}",
+    )
 
 
 def _not_ours(config: PushConfig, observed: Observed, declared: AuthServer) -> Finding | None:
@@ -118,10 +154,6 @@ def _not_ours(config: PushConfig, observed: Observed, declared: AuthServer) -> F
     return None
 
 
-def _serves(server: AuthServer, tenant_id: str) -> bool:
-    return server.enabled and server.type == _ACS and server.realm == tenant_id
-
-
 def _drift(
     config: PushConfig, observed: Observed, declared: AuthServer
 ) -> tuple[Finding | None, dict[str, Value]]:
@@ -129,6 +161,9 @@ def _drift(
     finding = None
     # Exchange has read the tenant from that very document, or we have looked the domain up.
     confirmed = declared.realm == observed.tenant_id or not config.stays_inside
+    if declared.trusts_any:
+        changes["TrustAnySSLCertificate"] = False
+        finding = _trusts_any(declared, "corrected by")
     if not declared.enabled:
         changes["Enabled"] = True
         finding = fails(Reason.DISABLED, f"auth server {declared.name} is disabled")
@@ -139,39 +174,27 @@ def _drift(
         tenant_id=observed.tenant_id,
     ):
         changes["AuthMetadataUrl"] = config.metadata_url
-        finding = fails(
-            Reason.OTHER_METADATA_URL,
-            f"auth server {declared.name} reads {declared.metadata_url}",
-        )
+        message = f"auth server {declared.name} reads {declared.metadata_url}"
+        finding = fails(Reason.OTHER_METADATA_URL, message)
     return finding, changes
 
 
-def _mend(
-    config: PushConfig,
-    observed: Observed,
-    finding: Finding,
-    step: Step,
-    advisories: tuple[Advisory, ...],
-) -> Plan:
+def _mend(config: PushConfig, observed: Observed, finding: Finding, step: Step) -> Plan:
+    advisories = _advisories(observed)
     if observed.published is None:
-        message = (
-            f"{finding.message}; whose metadata {config.metadata_url} is could not be confirmed"
-        )
+        doubt = f"whose metadata {config.metadata_url} is could not be confirmed"
+        message = f"{finding.message}; {doubt}"
         return Plan(unknown(Reason.UNREACHABLE, message), advisories=advisories)
     return Plan(finding, (step,), advisories)
 
 
 def _new(config: PushConfig) -> Step:
+    name, url = config.auth_server, config.metadata_url
     return Step(
         action="Create the auth server",
-        target=config.auth_server,
+        target=name,
         event="AuthServerCreated",
-        command=cmdlet(
-            "New-AuthServer",
-            Name=config.auth_server,
-            AuthMetadataUrl=config.metadata_url,
-            Confirm=False,
-        ),
+        command=cmdlet("New-AuthServer", Name=name, AuthMetadataUrl=url, Confirm=False),
     )
 
 
@@ -201,7 +224,7 @@ def _other_tenant(server: AuthServer, tenant_id: str) -> Finding:
 
 
 def _advisories(observed: Observed) -> tuple[Advisory, ...]:
-    serving = sorted(s.name for s in observed.servers if _serves(s, observed.tenant_id))
+    serving = [s.name for s in observed.servers if s.serves(observed.tenant_id)]
     if len(serving) < 2:  # noqa: PLR2004 - one is as it should be
         return ()
     return (
@@ -212,4 +235,16 @@ def _advisories(observed: Observed) -> tuple[Advisory, ...]:
     )
 
 
-STAGE = Stage("AuthServerReady", looks, observe, plan)
+def explain(error: PushError) -> Finding | None:
+    """A change that failed because Exchange itself could not read the document."""
+    if not isinstance(error, CmdletFailed) or not error.kind.startswith(_METADATA_EXCEPTIONS):
+        return None
+    return fails(
+        Reason.METADATA_DOWNLOAD_FAILED,
+        "Exchange downloads the metadata document itself and could not: give the Exchange servers "
+        "outbound HTTPS to it, or name a proxy (Set-ExchangeServer -InternetWebProxy); "
+        f"{error}",
+    )
+
+
+STAGE = Stage("AuthServerReady", looks, observe, plan, explain=explain)

@@ -1,51 +1,66 @@
 """Certificate: Exchange signs with a valid OAuth certificate whose key is on every server.
 
 A valid one is never replaced (safety rule 1): OWA, ECP, hybrid, SharePoint and Skype rest on it.
-A certificate is assigned or made only where AuthConfig names none and every server was seen.
+A certificate is assigned or made only where AuthConfig names none and every server was seen; its
+key goes to Entra ID before, and services that are older are restarted afterwards.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.core import (
     auth_certificate,
-    certificate_store,
+    candidate,
     friendly_name,
+    key_distribution,
+    key_first,
     organization,
+    signing_services,
+    transport_role,
 )
-from exchange_push_operator.core.certificate_store import StoredCertificate
+from exchange_push_operator.core.candidate import Stores
+from exchange_push_operator.core.certificate_store import (
+    LOCAL_CERTIFICATES,
+    Held,
+    certificates_on,
+    held_in,
+    held_on,
+)
 from exchange_push_operator.core.config import PushConfig
-from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.key_distribution import Distribution
+from exchange_push_operator.core.key_first import Keys
+from exchange_push_operator.core.looks import Looks, Observations, merge
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.signing_services import SigningServices
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """AuthConfig and the stores.
+    """AuthConfig, the stores, and what signs.
 
-    ``unlisted`` tells which servers that are not listed hold the current certificate with its key;
-    ``unlisted_stores`` is what they have where AuthConfig names none. None: could not be seen.
+    ``current`` and ``next`` tell which servers have the certificate that AuthConfig names so.
     """
 
     organization_id: str
     auth: AuthConfig
-    stores: Mapping[str, Mapping[str, StoredCertificate]]
+    stores: Stores
+    current: Distribution | None
+    next: Distribution | None
     transport: Mapping[str, str | None]
-    unlisted: Mapping[str, bool | None]
-    unlisted_stores: Mapping[str, Mapping[str, StoredCertificate] | None]
-    away: tuple[str, ...]
+    services: Mapping[str, SigningServices]
     maintenance: frozenset[str]
+    keys: Keys
 
 
 def looks(_config: PushConfig) -> Looks:
-    """AuthConfig, the servers, and each listed server's store."""
+    """AuthConfig, the servers, and each listed server's store and services."""
     return Looks(
         organization=(
             organization.ORGANIZATION_CONFIG,
@@ -55,163 +70,101 @@ def looks(_config: PushConfig) -> Looks:
         server=lambda name: (
             organization.LOCAL_SERVER,
             organization.component_states(name),
-            certificate_store.LOCAL_CERTIFICATES,
+            LOCAL_CERTIFICATES,
         ),
     )
 
 
 def more(config: PushConfig, observed: Observations) -> Looks:
-    """The current certificate, or all, on servers that are not listed, through one that is."""
-    current = organization.auth_config(observed).current
+    """What AuthConfig names, or all, on servers that are not listed, through one that is."""
+    auth = organization.auth_config(observed)
+    named = [thumbprint for thumbprint in (auth.current, auth.next) if thumbprint]
     servers = organization.unlisted(observed, config.servers)
-    return Looks(
-        organization=tuple(certificate_store.certificates_on(s.fqdn, current) for s in servers)
-    )
+    asked = tuple(certificates_on(s.fqdn, thumbprint) for s in servers for thumbprint in named)
+    return merge((Looks(organization=asked), candidate.looks(config, observed)))
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed:
     """Read them. Raises: Refused, CmdletFailed."""
     auth = organization.auth_config(observed)
+    stores = candidate.read(config, observed)
     unlisted = tuple(s.fqdn for s in organization.unlisted(observed, config.servers))
-    current = auth.current
+
+    def distribution(thumbprint: str | None) -> Distribution | None:
+        if thumbprint is None:
+            return None
+        return Distribution(
+            thumbprint,
+            {name: held_in(store, thumbprint) for name, store in stores.listed.items()},
+            {name: held_on(observed, name, thumbprint) for name in unlisted},
+        )
+
     return Observed(
         organization_id=organization.organization_id(observed),
         auth=auth,
-        stores={n: certificate_store.stored_certificates(observed, n) for n in observed.answered},
+        stores=stores,
+        current=distribution(auth.current),
+        next=distribution(auth.next),
         transport={
             name: organization.local_server(observed, name).transport_thumbprint
             for name in observed.answered
         },
-        unlisted={
-            n: certificate_store.holds_key(observed, n, current) for n in unlisted if current
-        },
-        unlisted_stores={
-            n: certificate_store.unlisted_store(observed, n) for n in unlisted if not current
-        },
-        away=tuple(sorted(observed.away)),
+        services={name: signing_services.read(observed, name) for name in observed.answered},
         maintenance=organization.in_maintenance(observed),
+        keys=key_first.read(config, observed),
     )
 
 
 def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     """Adopt what AuthConfig names; where it names none, assign or make one."""
-    taken = _transport_taken(observed)
+    taken = transport_role.taken(observed.stores.listed, observed.transport, observed.maintenance)
     if taken is not None:
         return taken
-    if observed.auth.current is None:
-        return _assign(config, observed, now)
-    finding, found = _current(observed, observed.auth.current, now)
-    return Plan(finding, advisories=_advisories(found) if found else ())
-
-
-def _current(
-    observed: Observed, thumbprint: str, now: datetime
-) -> tuple[Finding, Certificate | None]:
-    found = next((s[thumbprint] for s in observed.stores.values() if thumbprint in s), None)
+    if observed.current is None:
+        return _none_named(config, observed, now)
+    thumbprint = observed.current.thumbprint
+    found = observed.stores.find(thumbprint)
     if found is None:
-        return _nowhere(observed, thumbprint), None
-    certificate = found.certificate
-    return (
-        auth_certificate.unfit(certificate, now)
-        or _key_missing(observed, thumbprint)
-        or holds(Reason.VALID, f"{thumbprint} is current, valid and on every server seen"),
-        certificate,
+        return _nowhere(observed, observed.current)
+    made = (
+        _unfit(observed, found, now)
+        or _key_missing(observed, observed.current)
+        or _next_missing(observed, now)
+        or _services_stale(config, observed)
+        or Plan(holds(Reason.VALID, f"{thumbprint} is current, valid and on every server seen"))
     )
+    return replace(made, advisories=_advisories(config, observed, found))
 
 
-def _nowhere(observed: Observed, thumbprint: str) -> Finding:
-    """No listed server that answered has it: a fact about all only where all were seen."""
-    elsewhere = observed.away or any(held is not False for held in observed.unlisted.values())
-    missing = _key_missing(observed, thumbprint) if elsewhere else None
-    return missing or fails(
-        Reason.NOT_FOUND,
-        f"AuthConfig names {thumbprint}, which no server has in its store; import it, or "
-        "assign another one with Set-AuthConfig",
-    )
+def _none_named(config: PushConfig, observed: Observed, now: datetime) -> Plan:
+    chosen = candidate.choose(config, observed.auth, observed.stores, now)
+    if isinstance(chosen, Finding):
+        return Plan(chosen)
+    return _create(observed) if chosen is None else _assign(observed, chosen, now)
 
 
-def _key_missing(observed: Observed, thumbprint: str) -> Finding | None:
-    missing = [
-        name
-        for name, store in observed.stores.items()
-        if thumbprint not in store or not store[thumbprint].has_private_key
-    ]
-    missing += [name for name, held in observed.unlisted.items() if held is False]
-    if not missing:
-        return None
-    message = (
-        f"{', '.join(sorted(missing))}: without the private key of {thumbprint}; Exchange "
-        "distributes it by itself within a site, else use Export- and Import-ExchangeCertificate"
-    )
-    return fails(Reason.PRIVATE_KEY_MISSING, message)
-
-
-def _assign(config: PushConfig, observed: Observed, now: datetime) -> Plan:
-    hidden = (name for name, store in observed.unlisted_stores.items() if store is None)
-    unseen = sorted((*observed.away, *hidden))
-    if unseen:
-        message = (
-            f"AuthConfig names no certificate; {', '.join(unseen)} must answer before one is "
-            "assigned or made"
-        )
-        return Plan(unknown(Reason.UNREACHABLE, message))
-    stores = (*observed.stores.values(), *observed.unlisted_stores.values())
-    fit = auth_certificate.assignable(stores, now)
-    if config.thumbprint is not None:
-        return _assign_named(observed, config.thumbprint, fit)
-    ours = {t: s for t, s in fit.items() if s.ours}
-    candidates = ours or fit
-    if len(candidates) > 1:
-        return Plan(
-            fails(
-                Reason.SEVERAL_CERTIFICATES,
-                f"AuthConfig names no certificate and {', '.join(sorted(candidates))} would do; "
-                "name one in spec.certificate.thumbprint",
-            )
-        )
-    if candidates:
-        return _set(observed, next(iter(candidates)))
-    return _create(observed)
-
-
-def _assign_named(
-    observed: Observed, thumbprint: str, fit: Mapping[str, StoredCertificate]
-) -> Plan:
-    if thumbprint in fit:
-        return _set(observed, thumbprint)
-    return Plan(
-        fails(
-            Reason.NOT_FOUND,
-            f"spec.certificate.thumbprint: no server has a valid Auth certificate {thumbprint} "
-            "with its private key",
-        )
-    )
-
-
-def _set(observed: Observed, thumbprint: str) -> Plan:
+def _assign(observed: Observed, chosen: Certificate, now: datetime) -> Plan:
     """Assign it where it lies: Set-AuthConfig takes it from the store of its own server."""
-    holders = [
-        name
-        for name, store in sorted(observed.stores.items())
-        if thumbprint in store and store[thumbprint].has_private_key
-    ]
-    if not holders:
-        return Plan(
-            fails(
-                Reason.NOT_FOUND,
-                f"AuthConfig names no certificate; {thumbprint} would do, but no server in "
-                "spec.exchange.servers has it with its private key: list one that has",
-            )
-        )
+    thumbprint = chosen.thumbprint
+    holders = observed.stores.holders(thumbprint)
     awake = [name for name in holders if name not in observed.maintenance]
     if not awake:
         return _resting(f"every listed server that has {thumbprint}")
-    finding = fails(Reason.NOT_FOUND, f"AuthConfig names no certificate; {thumbprint} would do")
-    return Plan(finding, (auth_certificate.assign(thumbprint, awake[0]),))
+    message = f"AuthConfig names no certificate; {thumbprint} would do"
+    if observed.keys.come_first(chosen, now):
+        return Plan(
+            unknown(
+                Reason.WAITS_FOR_KEY, f"{message} and is assigned once the principal holds its key"
+            )
+        )
+    staged = thumbprint == observed.auth.next
+    step = auth_certificate.publish if staged else auth_certificate.assign
+    return Plan(fails(Reason.NOT_FOUND, message), (step(thumbprint, awake[0]),))
 
 
 def _create(observed: Observed) -> Plan:
-    server = next((n for n in sorted(observed.stores) if n not in observed.maintenance), None)
+    listed = sorted(observed.stores.listed)
+    server = next((name for name in listed if name not in observed.maintenance), None)
     if server is None:
         return _resting("every server")
     transport = observed.transport[server]
@@ -225,8 +178,7 @@ def _create(observed: Observed) -> Plan:
         )
     message = "AuthConfig names no certificate and no server has one that would do"
     name = friendly_name.friendly_name(observed.organization_id, transport)
-    step = auth_certificate.create(server, name)
-    return Plan(fails(Reason.NOT_FOUND, message), (step,))
+    return Plan(fails(Reason.NOT_FOUND, message), (auth_certificate.create(server, name),))
 
 
 def _resting(who: str) -> Plan:
@@ -234,34 +186,63 @@ def _resting(who: str) -> Plan:
     return Plan(unknown(Reason.IN_MAINTENANCE, message))
 
 
-def _transport_taken(observed: Observed) -> Plan | None:
-    """Give the transport role back where making our certificate took it (safety rule 4).
-
-    A server in maintenance is not written to: it gets its role back when it is in service again.
-    """
-    for server, store in sorted(observed.stores.items()):
-        taker = store.get(observed.transport[server] or "")
-        if taker is None or not taker.ours or server in observed.maintenance:
-            continue
-        former = friendly_name.former_transport(taker.friendly_name)
-        message = f"{server}: the new Auth certificate took the transport role of {former}"
-        if former not in store or not store[former].has_private_key:
-            cure = "which is gone; run Enable-ExchangeCertificate -Services SMTP with another one"
-            return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, f"{message}, {cure}"))
-        step = auth_certificate.give_transport_back(server, former)
-        return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, message), (step,))
-    return None
+def _unfit(observed: Observed, found: Certificate, now: datetime) -> Plan | None:
+    finding = auth_certificate.unfit(found, now, observed.auth.next)
+    return Plan(finding) if finding else None
 
 
-def _advisories(certificate: Certificate) -> tuple[Advisory, ...]:
-    if not certificate.sha1_signature:
-        return ()
-    return (
-        Advisory(
-            "Sha1Certificate",
-            f"{certificate.thumbprint} is signed with SHA-1; plan for a new Auth certificate",
-        ),
+def _nowhere(observed: Observed, current: Distribution) -> Plan:
+    """No listed server that answered has it: a fact about all only where all were seen."""
+    elsewhere = any(held is not Held.MISSING for held in current.unlisted.values())
+    missing = _key_missing(observed, current)
+    if missing and (elsewhere or observed.stores.away):
+        return missing
+    return Plan(
+        fails(
+            Reason.NOT_FOUND,
+            f"AuthConfig names {current.thumbprint}, which no server has in its store; import it, "
+            "or assign another one with Set-AuthConfig",
+        )
     )
+
+
+def _key_missing(observed: Observed, of: Distribution) -> Plan | None:
+    clocks = tuple(services.clock for services in observed.services.values())
+    return key_distribution.plan(of, observed.auth.changed, clocks, observed.maintenance)
+
+
+def _next_missing(observed: Observed, now: datetime) -> Plan | None:
+    """A next certificate that we can mend; one that we cannot is an advisory, it is not due yet."""
+    if observed.next is None:
+        return None
+    found = observed.stores.find(observed.next.thumbprint)
+    fit = found is not None and auth_certificate.unfit(found, now) is None
+    made = _key_missing(observed, observed.next) if fit else None
+    return made if made and made.steps else None
+
+
+def _services_stale(config: PushConfig, observed: Observed) -> Plan | None:
+    if observed.stores.away:
+        return None  # one of them may be the server that was restarted last
+    return signing_services.plan(config, observed.auth, observed.services, observed.maintenance)
+
+
+def _advisories(
+    config: PushConfig, observed: Observed, current: Certificate
+) -> tuple[Advisory, ...]:
+    found: list[Advisory] = []
+    if current.sha1_signature:
+        message = f"{current.thumbprint} is signed with SHA-1; plan for a new Auth certificate"
+        found.append(Advisory("Sha1Certificate", message))
+    coming = observed.next
+    missing = coming.missing(observed.maintenance) if coming else ()
+    if coming and missing:
+        message = f"{', '.join(missing)}: without the private key of the next certificate "
+        message += f"{coming.thumbprint}; {key_distribution.CURE}"
+        found.append(Advisory("NextKeyMissing", message))
+    if observed.stores.away or not config.restart_services:
+        found += signing_services.left_alone(config, observed.auth, observed.services)
+    return tuple(found)
 
 
 STAGE = Stage("CertificateReady", looks, observe, plan, more)

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import certificate_store, organization, principal
+from exchange_push_operator.core import candidate, certificate_store, organization, principal
 from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
+from exchange_push_operator.core.candidate import Stores
 from exchange_push_operator.core.config import PushConfig, Target
 from exchange_push_operator.core.key_credentials import (
     KeyCredential,
@@ -19,7 +20,6 @@ from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import (
     Advisory,
-    Finding,
     Plan,
     Step,
     fails,
@@ -38,6 +38,7 @@ class Observed:
 
     organization_id: str
     auth: AuthConfig
+    stores: Stores
     wanted: tuple[Certificate, ...]
     principal: Principal
 
@@ -47,10 +48,19 @@ def looks(config: PushConfig) -> Looks:
     if not config.needs_entra:
         return Looks()
     return Looks(
-        organization=(organization.ORGANIZATION_CONFIG, organization.AUTH_CONFIG),
+        organization=(
+            organization.ORGANIZATION_CONFIG,
+            organization.AUTH_CONFIG,
+            organization.EXCHANGE_SERVERS,
+        ),
         server=lambda _name: (certificate_store.LOCAL_CERTIFICATES,),
         graph=(principal.request(config),),
     )
+
+
+def more(config: PushConfig, observed: Observations) -> Looks:
+    """Where AuthConfig names none: the stores that one is chosen from."""
+    return candidate.looks(config, observed) if config.needs_entra else Looks()
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed | None:
@@ -63,6 +73,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     return Observed(
         organization_id=organization.organization_id(observed),
         auth=auth,
+        stores=candidate.read(config, observed),
         # A weak key is given to nobody: CertificateReady says what to do about it.
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
         principal=principal.read(config, observed),
@@ -74,8 +85,9 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     if observed is None:
         return Plan(holds(Reason.NOT_MANAGED, "spec.principal.target is None"))
     if not observed.principal.exists:
-        return Plan(_no_principal(config))
+        return Plan(principal.missing(config))
     advisories = _advisories(config, observed, now)
+    observed = _with_candidate(config, observed, now)
     if observed.auth.current not in [c.thumbprint for c in observed.wanted]:
         message = "there is no current Auth certificate whose key could be compared"
         return Plan(unknown(Reason.WAITS_FOR_CERTIFICATE, message), advisories=advisories)
@@ -93,6 +105,18 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
         return Plan(fails(Reason.EXPIRED, message), advisories=advisories)
     message = f"the principal holds {', '.join(c.thumbprint for c in observed.wanted)}"
     return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
+
+
+def _with_candidate(config: PushConfig, observed: Observed, now: datetime) -> Observed:
+    """Where AuthConfig names none: what it is going to name, for its key comes first."""
+    if observed.auth.current is not None:
+        return observed
+    chosen = candidate.choose(config, observed.auth, observed.stores, now)
+    if not isinstance(chosen, Certificate):
+        return observed
+    auth = replace(observed.auth, current=chosen.thumbprint)
+    wanted = tuple(dict.fromkeys((chosen, *observed.wanted)))
+    return replace(observed, auth=auth, wanted=wanted)
 
 
 def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datetime) -> bool:
@@ -185,17 +209,6 @@ def retire(config: PushConfig, observed: Observed | None) -> tuple[Step, ...]:
     return (step,)
 
 
-def _no_principal(config: PushConfig) -> Finding:
-    if config.target is Target.DEDICATED:
-        cure = "correct spec.principal.appId, or create the application in this tenant"
-    else:
-        cure = "the tenant has no Exchange Online; enroll the organization in Microsoft 365"
-    return fails(
-        Reason.PRINCIPAL_NOT_FOUND,
-        f"tenant {config.tenant.domain} has no principal {config.app_id}: {cure}",
-    )
-
-
 def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[Advisory, ...]:
     found = []
     if config.target is Target.FIRST_PARTY:
@@ -238,4 +251,4 @@ def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[
     return tuple(found)
 
 
-STAGE = Stage("PrincipalCredentialReady", looks, observe, plan, retire=retire)
+STAGE = Stage("PrincipalCredentialReady", looks, observe, plan, more, retire)

@@ -93,12 +93,25 @@ def invoke(
             given = allowed(name, parameters)
             if needs_session(name):
                 open_session(server)
+            if name == "New-ExchangeCertificate":
+                _not_made_yet(server, str(given.get("FriendlyName")))
             rows = run(organization, server, name, given, account)
         except CmdletFailed as error:
             return Outcome(error=error)
     wanted = allow_list()[name]["output"]
     rows = [{key: plain(row[key]) for key in wanted if key in row} for row in rows]
     return Outcome(rows=tuple(rows))
+
+
+def _not_made_yet(server: Server, friendly_name: str) -> None:
+    """The guard in the host's own function. Raises: CmdletFailed."""
+    if any(held.friendly_name == friendly_name for held in server.store.values()):
+        raise CmdletFailed(
+            "a certificate of this friendly name has been made in the meantime",
+            identifier="a certificate of this friendly name has been made in the meantime",
+            category="OperationStopped",
+            kind="RuntimeException",
+        )
 
 
 def needs_session(name: str) -> bool:
