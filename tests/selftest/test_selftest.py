@@ -51,8 +51,9 @@ class Site:
         set_fault(self.organization, name, value)
 
 
-def _on_this_machine(_server: str, access: ExchangeAccess, ca_path: str) -> Wire:
-    return open_wire("localhost", access, ca_path)
+def _on_this_machine(_server: str, access: ExchangeAccess, ca_path: str, tickets: object) -> Wire:
+    assert tickets is None  # NTLM
+    return open_wire("localhost", access, ca_path, None)
 
 
 @pytest.fixture

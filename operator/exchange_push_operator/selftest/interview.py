@@ -53,7 +53,8 @@ class Interview:
         authorities = Authorities(self.plan.ca_path)
         try:
             ca_path = authorities.path(self.plan.access.ca_pem)
-            wire = self.recorder.factory(self.plan.server, self.plan.access, ca_path)
+            tickets = self.recorder.tickets
+            wire = self.recorder.factory(self.plan.server, self.plan.access, ca_path, tickets)
             return self._provoke(replace(evidence, quotas=_quotas(wire)), wire)
         finally:
             authorities.close()

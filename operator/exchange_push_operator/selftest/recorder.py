@@ -6,10 +6,13 @@ import json
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from exchange_push_operator.adapters.winrm_transport import Connection, Wire, open_wire
 from exchange_push_operator.core.ports import ExchangeAccess
+
+if TYPE_CHECKING:  # the extra kerberos may be missing
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
 T = TypeVar("T")
 
@@ -19,13 +22,17 @@ class Recorder:
     """Lines of the host, and how long calls took. ``open`` is a wire factory."""
 
     clock: Callable[[], float] = time.monotonic
-    factory: Callable[[str, ExchangeAccess, str], Wire] = open_wire
+    factory: Callable[[str, ExchangeAccess, str, Tickets | None], Wire] = open_wire
+    tickets: Tickets | None = None
     lines: list[dict[str, Any]] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
-    def open(self, server: str, access: ExchangeAccess, ca_path: str) -> Wire:
+    def open(
+        self, server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+    ) -> Wire:
         """The product's wire, listened to."""
-        return _Listening(self.factory(server, access, ca_path), self)
+        self.tickets = tickets
+        return _Listening(self.factory(server, access, ca_path, tickets), self)
 
     def timed(self, name: str, call: Callable[[], T]) -> T:
         """Keep how long the first call of this name took."""
