@@ -1,12 +1,18 @@
 """Fixtures that all tests may use."""
 
+from __future__ import annotations
+
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import settings
 
-from lab.control_plane import ControlPlane
+from lab.exchange import pwsh
+
+if TYPE_CHECKING:
+    from lab.control_plane import ControlPlane
 
 # Timings belong in benchmarks: a busy machine must not fail a property.
 settings.register_profile("here", deadline=None)
@@ -15,9 +21,30 @@ settings.load_profile("here")
 USES_PROCESSES = {"control_plane"}
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption(
+        "--powershell",
+        default="",
+        metavar="NAME",
+        help="run the tests marked `powershell` with it (default: pwsh or powershell.exe of PATH)",
+    )
+
+
+@pytest.fixture(scope="session")
+def powershell(request: pytest.FixtureRequest) -> str:
+    """The path of a PowerShell that runs the shipped scripts."""
+    asked: str = request.config.getoption("--powershell")
+    path = pwsh.named(asked) if asked else pwsh.found()
+    if path is None:
+        pytest.skip("no pwsh and no powershell.exe on PATH: the stand-in alone was tested")
+    return path
+
+
 @pytest.fixture(scope="session")
 def control_plane() -> Iterator[ControlPlane]:
     """One control plane for all tests that ask for it: use a namespace of your own in it."""
+    from lab.control_plane import ControlPlane  # noqa: PLC0415 - it cannot be had on Windows
+
     with ControlPlane(audit=True) as running:
         yield running
 
@@ -26,7 +53,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
     """Do not even import a module whose every test would be left out: unit tests take seconds."""
     if config.getoption("markexpr") != "not lab" or collection_path.suffix != ".py":
         return None
-    return True if "\npytestmark = pytest.mark.lab" in collection_path.read_text() else None
+    return True if "\npytestmark = pytest.mark.lab" in collection_path.read_text("utf-8") else None
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -225,7 +225,10 @@ function Invoke-ExchangeCmdlet {
             $inner = $_.Exception.InnerException
             if ($inner) {
                 if ($inner.ErrorRecord) { $record = $inner.ErrorRecord }
-                $record.CategoryInfo.Reason = $inner.GetType().Name
+                # An error of Exchange has its own type there; PowerShell's have a placeholder.
+                if (-not $inner.ErrorRecord -or $record.CategoryInfo.Reason -eq 'ParentContainsErrorRecordException') {
+                    $record.CategoryInfo.Reason = $inner.GetType().Name
+                }
             }
         }
         if (-not $record -and $shell.Streams.Error.Count -gt 0) { $record = $shell.Streams.Error[0] }
@@ -328,7 +331,10 @@ function ConvertTo-Fault {
     }
     if (-not [Object]::ReferenceEquals($exception, $record.Exception) -and $exception.ErrorRecord) { $record = $exception.ErrorRecord }
     $reason = [string]$record.CategoryInfo.Reason
-    if (-not $reason -or $reason -eq 'MethodInvocationException') { $reason = $exception.GetType().Name }
+    # The record of PowerShell's own exceptions has a placeholder in place of their type.
+    if (-not $reason -or $reason -eq 'MethodInvocationException' -or $reason -eq 'ParentContainsErrorRecordException') {
+        $reason = $exception.GetType().Name
+    }
     $text = [string]$exception.Message
     # Binding errors repeat the whole argument.
     if ($text.Length -gt 2000) { $text = $text.Substring(0, 2000) }
@@ -419,12 +425,18 @@ function Set-Argument {
         'string' { if ($Value -isnot [string]) { throw 'not a text' }; $Arguments[$Name] = [string]$Value }
         'bool' { if ($Value -isnot [bool]) { throw 'not a bool' }; $Arguments[$Name] = [bool]$Value }
         'int' { if ($Value -isnot [int] -and $Value -isnot [long]) { throw 'not a number' }; $Arguments[$Name] = [int]$Value }
-        'strings' { $Arguments[$Name] = [string[]]@($Value) }
+        'strings' {
+            foreach ($item in @($Value)) { if ($item -isnot [string]) { throw 'not a text' } }
+            $Arguments[$Name] = [string[]]@($Value)
+        }
         'bytes' { $Arguments[$Name] = [Convert]::FromBase64String([string]$Value) }
         'date' {
             # ISO 8601 and nothing else: the culture of the server has no say. Cmdlets expect local
             # time, as Get-Date gives it.
-            $time = [Xml.XmlConvert]::ToDateTime([string]$Value, [Xml.XmlDateTimeSerializationMode]::Utc)
+            $time = $Value
+            # PowerShell 7 before 7.5 has made a date of it already.
+            if ($time -isnot [DateTime]) { $time = [Xml.XmlConvert]::ToDateTime([string]$Value, [Xml.XmlDateTimeSerializationMode]::Utc) }
+            if ($time.Kind -eq 'Unspecified') { $time = [DateTime]::SpecifyKind($time, 'Utc') }
             $Arguments[$Name] = $time.ToLocalTime()
         }
         default { throw 'unknown type' }

@@ -119,13 +119,17 @@ def would_prompt(server: Server, question: str) -> CmdletFailed:
     )
 
 
+# What SetDefaultErrorRecord of PSRemotingTransportException takes for the id (PowerShell's source).
+_TRANSPORT = "System.Management.Automation.Remoting.PSRemotingDataStructureException"
+
+
 def session_failed(server: Server, *, denied: bool) -> CmdletFailed:
     """The second hop: the session to the server's own Exchange endpoint could not be opened."""
-    # inferred: id and category where there is no answer; host.ps1 sets those of a refusal itself
+    # host.ps1 sets id and category of a refusal itself; the others are those of the .NET type
     return CmdletFailed(
         say(server.culture, "session_denied" if denied else "session_down", server.fqdn),
-        identifier="AccessDenied" if denied else "PSRemotingTransportException",
-        category="PermissionDenied" if denied else "NotSpecified",
+        identifier="AccessDenied" if denied else _TRANSPORT,
+        category="PermissionDenied" if denied else "ResourceUnavailable",
         kind="PSRemotingTransportException",
         where="session",
     )

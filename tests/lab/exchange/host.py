@@ -32,7 +32,7 @@ class Host:
     version: str = ""
     boot: str = field(default_factory=lambda: uuid.uuid4().hex)
     exit_code: int | None = None
-    _username: str = ""
+    username: str = ""
     _password: str = field(default="", repr=False)
     _fqdn: str = ""
     _session: bool = False
@@ -56,7 +56,7 @@ class Host:
         *lines, self._rest = (self._rest + data).split(b"\n")
         output = b""
         for line in lines:
-            if line.strip() and self.exit_code is None:
+            if line.rstrip(b"\r") and self.exit_code is None:
                 output += self._handle(line)
         return output
 
@@ -67,8 +67,8 @@ class Host:
 
     def _handle(self, line: bytes) -> bytes:
         request = _read(line)
-        identifier = request.get("id")
-        if not identifier or not isinstance(identifier, str):
+        identifier = _text(request.get("id"))
+        if not identifier:
             return _line({"id": None, "boot": self.boot, "fatal": "unreadable request"})
         self.counters.add(f"host.{request.get('op')}")
         if identifier in self._answers:
@@ -93,20 +93,23 @@ class Host:
             case "ping":
                 return {"pong": True, "workingSet": 123456}
             case "login":
-                return self._login(request)
-            case "run" if isinstance(request.get("calls"), list) and request["calls"]:
+                return self.login(request)
+            case "run" if request.get("calls"):
                 return self._run(request)
-        return {"fatal": "unknown request"}
+            case _:
+                return {"fatal": "unknown request"}
 
-    def _login(self, request: Json) -> Json:
+    def login(self, request: Json) -> Json:
+        """Remember who opens the session, and where."""
         self._session = False
         self._fqdn = str(request.get("fqdn") or "")
-        self._username = str(request.get("username") or "")
+        self.username = str(request.get("username") or "")
         self._password = str(request.get("password") or "")
         return {"ok": True}
 
     def _run(self, request: Json) -> Json | None:
-        calls: list[Json] = request["calls"]
+        given: Json | list[Json] = request["calls"]
+        calls = given if isinstance(given, list) else [given]  # as @() does
         changes = any(changes_something(call) for call in calls)
         if changes and self.server.uses_up("die_before_change"):
             return None
@@ -132,25 +135,23 @@ class Host:
         try:
             allowed(name, parameters)
             if needs_session(name):
-                self._open_session()
+                self.open_session()
         except CmdletFailed as error:
             return Outcome(error=error)
         if self.server.faults.stuck_cmdlet == name:
             return self._stuck(call)
-        return invoke(self.organization, self.server, name, parameters, self._username)
+        return invoke(self.organization, self.server, name, parameters, self.username)
 
     def _stuck(self, call: Json) -> Outcome:
         self.exit_code = 98
         return Outcome(error=deadline(int(call.get("timeout") or 60)))
 
-    def _open_session(self) -> None:
+    def open_session(self) -> None:
         """One session to the server's own Exchange endpoint. Raises: CmdletFailed."""
         if not self._fqdn:
             raise not_logged_in()
         faults = self.server.faults
-        denied = faults.second_hop_refused or not self.accounts.check(
-            self._username, self._password
-        )
+        denied = faults.second_hop_refused or not self.accounts.check(self.username, self._password)
         if denied or faults.iis_down or not self.server.is_called(self._fqdn):
             self._session = False
             raise session_failed(self.server, denied=denied)
@@ -172,6 +173,11 @@ def _read(line: bytes) -> Json:
     except ValueError:
         return {}
     return found if isinstance(found, dict) else {}
+
+
+def _text(value: Any) -> str:
+    """As PowerShell makes a text of a JSON value; only texts and numbers matter here."""
+    return str(value) if isinstance(value, (str, int)) and not isinstance(value, bool) else ""
 
 
 def _line(answer: Mapping[str, Any]) -> bytes:

@@ -12,6 +12,7 @@ from importlib.resources import files
 from typing import Any
 
 from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.x509 import parse_utc
 from lab.exchange.cmdlets import RULES, Call, Rule
 from lab.exchange.failures import (
     bad_parameter,
@@ -22,6 +23,8 @@ from lab.exchange.failures import (
 )
 from lab.exchange.organization import ADMINISTRATOR, Organization
 from lab.exchange.server import Server
+
+_UNTOLD = ("FileData", "Password")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +58,8 @@ def run(
     call = Call(organization, server, account, parameters)
     rows = rule.does(call)
     if call.changed:
-        organization.record(name, parameters, server.fqdn, account)
+        shown = {key: value for key, value in parameters.items() if key not in _UNTOLD}
+        organization.record(name, shown, server.fqdn, account)
     return rows
 
 
@@ -139,7 +143,7 @@ def allowed(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
         try:
             given[key] = _argument(rule["parameters"][key], value)
         except (TypeError, ValueError):
-            refuse("BadArgument", f"not a valid argument: {name} -{key}")
+            refuse("BadArgument", f"not a valid value: {name} -{key}")
     return given
 
 
@@ -150,9 +154,11 @@ def _argument(kind: str | list[str], value: Any) -> Any:
             raise ValueError(kind)
         return value
     if kind == "date":
-        return datetime.fromisoformat(str(value)).astimezone(UTC)
+        return parse_utc(str(value)).astimezone(UTC)
     if kind == "strings":
         return _texts(value)
+    if kind == "int" and type(value) is int and not -(2**31) <= value < 2**31:
+        raise ValueError(value)
     types: dict[str, type] = {"string": str, "bool": bool, "int": int}
     if type(value) is not types[kind]:
         raise TypeError(kind)
@@ -160,6 +166,7 @@ def _argument(kind: str | list[str], value: Any) -> Any:
 
 
 def _texts(value: Any) -> tuple[str, ...]:
+    value = (value,) if isinstance(value, str) else value
     if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
         raise TypeError(value)
     return tuple(value)

@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from typing import TypeAlias
 
 from lab.exchange import configuration, soap
 from lab.exchange.accounts import Accounts
@@ -17,6 +18,9 @@ from lab.exchange.host import Host
 from lab.exchange.organization import Organization
 from lab.exchange.process import Bootstrap, Process
 from lab.exchange.soap import Fault, Request
+
+StartProcess: TypeAlias = Callable[[str, Bootstrap, Callable[[], Host]], Process]
+"""A command line, what the product starts, and the host to start for it."""
 
 IDLE = 7200.0  # seconds, Windows' default for a shell that names none
 
@@ -59,6 +63,7 @@ class WinRMService:
         accounts: Accounts,
         *,
         bootstrap: Callable[[], Bootstrap] = product_bootstrap,
+        process: StartProcess = Process,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
         self.organization = organization
@@ -67,6 +72,7 @@ class WinRMService:
         self.counters = Counters()
         self.settings: dict[str, str] = {}
         self._bootstrap = bootstrap
+        self._start = process
         self._monotonic = monotonic
         self._lock = threading.Lock()
         self._shells: dict[str, Shell] = {}
@@ -146,7 +152,7 @@ class WinRMService:
         bootstrap = self._bootstrap()
         command_id = str(uuid.uuid4()).upper()
         self.counters.add("processes")
-        shell.commands[command_id] = Process(
+        shell.commands[command_id] = self._start(
             request.command, bootstrap, lambda: self._host(bootstrap.sha256)
         )
         identifier = f"<rsp:CommandId>{command_id}</rsp:CommandId>"

@@ -2,7 +2,16 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Callable
 from dataclasses import replace
+
+from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    pkcs12,
+)
 
 from exchange_push_operator.core.errors import CmdletFailed
 from lab.exchange.certificates import StoredCertificate
@@ -122,17 +131,36 @@ def enable_exchange_certificate(call: Call) -> list[Row]:
     return []
 
 
-def copy_exchange_certificate(call: Call) -> list[Row]:
-    """The host's function: Export- here, Import-ExchangeCertificate on the other server."""
-    target = _target(call)
+def export_exchange_certificate(call: Call) -> list[Row]:
+    """A certificate with its key, as a PFX that its password opens."""
+    server = _target(call)
     thumbprint = call.text("Thumbprint").upper()
-    held = call.server.store.get(thumbprint)
+    held = server.store.get(thumbprint)
     if held is None:
-        raise _missing(call, call.server, thumbprint)
+        raise _missing(call, server, thumbprint)
     if held.key is None or not held.exportable:
         # inferred: how it is refused
         raise unusable(call.server, thumbprint, "private key")
-    if thumbprint in target.store:
+    pfx = pkcs12.serialize_key_and_certificates(
+        held.friendly_name.encode(),
+        held.key,
+        held.x509,
+        None,
+        BestAvailableEncryption(call.text("Password").encode()),
+    )
+    return [{"FileData": pfx}]
+
+
+def import_exchange_certificate(call: Call) -> list[Row]:
+    """The other half. Raises: CmdletFailed; ValueError where the password is another one."""
+    target = _target(call)
+    found = pkcs12.load_pkcs12(call.parameters["FileData"], call.text("Password").encode())
+    assert found.cert is not None
+    assert isinstance(found.key, rsa.RSAPrivateKey)
+    der = found.cert.certificate.public_bytes(Encoding.DER)
+    name = (found.cert.friendly_name or b"").decode()
+    held = StoredCertificate(der, found.key, name, exportable=call.flag("PrivateKeyExportable"))
+    if held.thumbprint in target.store:
         # inferred: type; a certificate that is there without its key is in the way as well
         raise failure(
             call.server,
@@ -140,11 +168,35 @@ def copy_exchange_certificate(call: Call) -> list[Row]:
             "InvalidOperation",
             "certificate_exists",
             target.name,
-            thumbprint,
+            held.thumbprint,
         )
-    target.add(replace(held, services=frozenset()))
+    target.add(held)
     call.changed = True
     return []
+
+
+def copy_exchange_certificate(call: Call) -> list[Row]:
+    """The host's function: the two above, the second for another server."""
+    password = secrets.token_urlsafe()
+    export = {"Thumbprint": call.text("Thumbprint"), "Password": password}
+    (file,) = _part(call, "Export-ExchangeCertificate", export_exchange_certificate, export)
+    given = {"Server": call.text("Server"), "Password": password, "PrivateKeyExportable": True}
+    _part(call, "Import-ExchangeCertificate", import_exchange_certificate, given | file)
+    call.changed = True
+    return []
+
+
+def _part(call: Call, name: str, does: Callable[[Call], list[Row]], parameters: Row) -> list[Row]:
+    """As host.ps1's Invoke-ExchangeCmdlet: an error tells which cmdlet it is of."""
+    try:
+        return does(replace(call, parameters=parameters))
+    except CmdletFailed as error:
+        raise CmdletFailed(
+            f"{name}: {error}",
+            identifier=error.identifier,
+            category=error.category,
+            kind=error.kind,
+        ) from error
 
 
 RULES = (
@@ -153,6 +205,18 @@ RULES = (
         copy_exchange_certificate,
         "Thumbprint Server",
         required="Thumbprint Server",
+    ),
+    rule(
+        "Export-ExchangeCertificate",
+        export_exchange_certificate,
+        "Thumbprint Server BinaryEncoded Password",
+        required="Thumbprint Password",
+    ),
+    rule(
+        "Import-ExchangeCertificate",
+        import_exchange_certificate,
+        "Server FileData Password PrivateKeyExportable Confirm",
+        required="FileData Password",
     ),
     rule("Get-ExchangeCertificate", get_exchange_certificate, "Server Thumbprint DomainController"),
     rule(
