@@ -134,6 +134,7 @@ def server(fqdn: str, **changes: Any) -> dict[str, Any]:
         "IsMailboxServer": True,
         "IsClientAccessServer": True,
         "IsEdgeServer": False,
+        "Site": "corp.fabrikam.com/Configuration/Sites/Berlin",
         **changes,
     }
 
@@ -144,10 +145,10 @@ def local(fqdn: str, **changes: Any) -> dict[str, Any]:
         "Name": fqdn.split(".", maxsplit=1)[0].upper(),
         "Fqdn": fqdn,
         "Version": SE_RTM,
+        "TimeUTC": utc_text(NOW),
         "HealthManagerStartedUTC": "2026-11-20T09:00:00.0000000Z",
         "SetupRunning": False,
         "TransportCertificateThumbprint": TRANSPORT.thumbprint,
-        "TimeUTC": "2026-11-21T09:00:00.0000000Z",
         **dict.fromkeys(SIGNING_SERVICES, "2026-11-20T09:00:00.0000000Z"),
         **changes,
     }
@@ -297,6 +298,7 @@ def seen(
         graph_answers={principal.request(asked): graph},
         documents={asked.metadata_url: {"realm": FABRIKAM} if document is None else document},
         identity=Identity(FABRIKAM, frozenset({"Application.ReadWrite.All"})),
+        period=(NOW, NOW),
     )
 
 

@@ -15,6 +15,7 @@ from answers import (
     EX3,
     Said,
     config,
+    days,
     evo_sts,
     local,
     missing,
@@ -23,6 +24,7 @@ from answers import (
     server,
 )
 from exchange_push_operator.core import dedicated_application
+from exchange_push_operator.core.builds import builds
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.dedicated_application import DedicatedApplication
 from exchange_push_operator.core.errors import CmdletFailed, Refused
@@ -40,7 +42,7 @@ def read(
     asked = config()
     servers = {name: {LOCAL_SERVER: [local(name, Version=version)]} for name in asked.servers}
     observed = seen(asked, organization=organization, servers=servers, **given)
-    return dedicated_application.read(observed, asked.servers)
+    return dedicated_application.read(observed, builds(asked, observed))
 
 
 @pytest.mark.parametrize(
@@ -71,21 +73,23 @@ def test_the_builds_that_can_sign_in_as_one(version: str, able: bool) -> None:  
 
 
 @pytest.mark.parametrize(
-    ("display", "able"),
+    ("display", "too_old", "unseen"),
     [
-        ("Version 15.1 (Build 2507.6)", True),
-        ("Version 15.2 (Build 1544.4)", True),
-        ("Version 15.2 (Build 1258.12)", False),
-        ("Version 15.0 (Build 1497.2)", False),
+        ("Version 15.1 (Build 2507.6)", (), (EX3,)),
+        ("Version 15.2 (Build 1544.4)", (), (EX3,)),
+        ("Version 15.2 (Build 1748.24)", (), ()),
+        ("Version 15.2 (Build 2562.17)", (), ()),
+        ("Version 15.2 (Build 1258.12)", (EX3,), ()),
+        ("Version 15.0 (Build 1497.2)", (EX3,), ()),
     ],
-    ids=["2016 CU23", "2019 CU14", "2019 CU13", "2013"],
+    ids=["2016 CU23", "2019 CU14", "2019 CU15 with its update", "SE", "2019 CU13", "2013"],
 )
-def test_of_a_server_that_is_not_listed_only_the_cumulative_update_is_seen(
-    display: str,
-    able: bool,  # noqa: FBT001 - a table
+def test_what_active_directory_does_not_tell_of_an_unlisted_server_is_not_guessed(
+    display: str, too_old: tuple[str, ...], unseen: tuple[str, ...]
 ) -> None:
     rows = [server(EX1), server(EX2), server(EX3, AdminDisplayVersion=display)]
-    assert read({EXCHANGE_SERVERS: rows}).too_old == (() if able else (EX3,))
+    found = read({EXCHANGE_SERVERS: rows})
+    assert (found.too_old, found.unseen) == (too_old, unseen)
 
 
 @pytest.mark.parametrize(
@@ -124,6 +128,8 @@ def test_evo_sts(rows: list[dict[str, Any]], name: str | None, application: str)
         ([override()], True),
         ([override("Other=1", " Enabled = True ")], True),
         ([override("Enabled=false")], False),
+        ([override(Parameters="Enabled=true")], True),
+        ([override(Parameters=None)], False),
         ([override("enabledfor=true")], False),
         ([override(SectionName="Another")], False),
         ([override(Name="named otherwise")], True),
@@ -133,6 +139,8 @@ def test_evo_sts(rows: list[dict[str, Any]], name: str | None, application: str)
         "set",
         "set among others, with spaces",
         "set to false",
+        "one parameter as a text",
+        "no parameters",
         "another parameter",
         "another section",
         "under another name",
@@ -165,7 +173,7 @@ def test_overrides_that_cannot_be_seen_are_not_absent() -> None:
         (DedicatedApplication("E", DEDICATED, override=True, too_old=()), ""),
         (DedicatedApplication("E", DEDICATED.upper(), override=True, too_old=()), ""),
         (DedicatedApplication("E", DEDICATED, override=True, too_old=(EX1,)), EX1),
-        (DedicatedApplication(None, "", override=True, too_old=()), "run HCW"),
+        (DedicatedApplication(None, "", override=True, too_old=()), "Hybrid Configuration Wizard"),
         (DedicatedApplication("E", "", override=True, too_old=()), "-Identity 'E'"),
         (DedicatedApplication("E", CONTOSO, override=True, too_old=()), "-Identity 'E'"),
         (DedicatedApplication("E", DEDICATED, override=False, too_old=()), "New-SettingOverride"),
@@ -186,3 +194,26 @@ def test_what_is_missing_is_told_with_its_cure(
     found = application.missing(DEDICATED)
     assert bool(found) is bool(expected)
     assert expected in found
+
+
+def test_all_that_is_missing_is_told_at_once() -> None:
+    found = DedicatedApplication("E", "", override=False, too_old=(EX1,)).missing(DEDICATED)
+    assert [part.split()[0] for part in found.split("; ")] == [f"{EX1}:", "auth", "the"]
+
+
+def test_a_server_that_is_away_is_known_by_what_it_said_when_it_was_last_seen() -> None:
+    row = {"name": EX2, "version": "15.1.2507.55", "awaySince": days(-0.1)}
+    asked = config(status={"servers": [row]})
+    rows = [server(EX1), server(EX2, AdminDisplayVersion="Version 15.1 (Build 2507.6)")]
+    observed = seen(asked, organization={EXCHANGE_SERVERS: rows}, away=[EX2])
+    found = dedicated_application.read(observed, builds(asked, observed))
+    assert (found.too_old, found.unseen) == ((), ())
+
+
+@pytest.mark.parametrize("remembered", [None, "15.1.2375.7", "odd"])
+def test_what_is_not_known_of_a_server_that_is_away_is_not_guessed(remembered: str | None) -> None:
+    asked = config(status={"servers": [{"name": EX2, "version": remembered}]})
+    rows = [server(EX1), server(EX2, AdminDisplayVersion="Version 15.1 (Build 2507.6)")]
+    observed = seen(asked, organization={EXCHANGE_SERVERS: rows}, away=[EX2])
+    found = dedicated_application.read(observed, builds(asked, observed))
+    assert (found.too_old, found.unseen) == ((), (EX2,))

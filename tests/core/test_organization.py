@@ -21,6 +21,7 @@ from answers import (
 )
 from exchange_push_operator.core import organization
 from exchange_push_operator.core.errors import CmdletFailed, Refused
+from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.organization import (
     AUTH_CONFIG,
     EXCHANGE_SERVERS,
@@ -45,30 +46,67 @@ def test_an_organisation_without_one_guid_is_not_guessed(rows: list[dict[str, An
         organization.organization_id(seen(organization={ORGANIZATION_CONFIG: rows}))
 
 
+def servers(*rows: dict[str, Any]) -> Observations:
+    """The listed servers and more."""
+    return seen(organization={EXCHANGE_SERVERS: [server(EX1), server(EX2), *rows]})
+
+
 @pytest.mark.parametrize(
     ("changes", "counts"),
     [
         ({}, True),
         ({"IsMailboxServer": False}, True),
         ({"IsClientAccessServer": False}, True),
-        ({"IsMailboxServer": False, "IsClientAccessServer": False}, False),
+        ({"IsMailboxServer": False, "IsClientAccessServer": False, "IsEdgeServer": True}, False),
         ({"AdminDisplayVersion": "Version 15.0 (Build 712.24)"}, True),
         ({"AdminDisplayVersion": "Version 14.3 (Build 123.4)"}, False),
     ],
     ids=["both roles", "Client Access", "Mailbox", "Edge", "2013", "2010"],
 )
 def test_auth_config_matters_to_a_server(changes: dict[str, Any], counts: bool) -> None:  # noqa: FBT001 - a table
-    rows = [server(EX3.upper(), **changes)]
-    observed = seen(organization={EXCHANGE_SERVERS: rows})
-    found = organization.exchange_servers(observed)
+    observed = servers(server(EX3.upper(), **changes))
+    found = organization.unlisted(observed, LISTED)
     assert [s.fqdn for s in found] == ([EX3] if counts else [])
-    assert organization.unlisted(observed, LISTED) == found
+    assert set(organization.all_servers(observed)) >= set(found)
+    assert len(organization.all_servers(observed)) == 3
 
 
-@pytest.mark.parametrize("version", ["", None])
-def test_a_server_whose_version_is_not_told_does_not_drop_out(version: str | None) -> None:
-    rows = [server(EX3, AdminDisplayVersion=version)]
-    with pytest.raises(CmdletFailed, match="version"):
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"AdminDisplayVersion": ""}, "version .* of EX3"),
+        ({"AdminDisplayVersion": None}, "version .* of EX3"),
+        ({"AdminDisplayVersion": "Version 15"}, "version .* of EX3"),
+        ({"AdminDisplayVersion": {"Major": 15}}, "version .* of EX3"),
+        ({"Fqdn": ""}, "full name of EX3"),
+        ({"Fqdn": None}, "full name of EX3"),
+        ({"Name": None, "Fqdn": None}, "full name of a server"),
+        ({"IsMailboxServer": None}, "IsMailboxServer.* of EX3"),
+        ({"IsEdgeServer": "False"}, "IsEdgeServer.* of EX3"),
+    ],
+    ids=str,
+)
+def test_a_server_that_cannot_be_read_does_not_drop_out(
+    changes: dict[str, Any], words: str
+) -> None:
+    with pytest.raises(CmdletFailed, match=words):
+        organization.exchange_servers(servers(server(EX3, **changes)))
+
+
+def test_a_server_without_a_site_is_one_all_the_same() -> None:
+    (found,) = organization.unlisted(servers(server(EX3, Site=None)), LISTED)
+    assert found.described == f"{EX3} (Exchange SE)"
+
+
+def test_an_edge_server_needs_no_version_to_be_left_out() -> None:
+    edge = {"IsMailboxServer": False, "IsClientAccessServer": False, "IsEdgeServer": True}
+    observed = servers(server(EX3, AdminDisplayVersion="", **edge))
+    assert organization.unlisted(observed, LISTED) == ()
+
+
+@pytest.mark.parametrize("rows", [[], [server(EX2)]], ids=["none", "not the one that was asked"])
+def test_a_list_that_hides_servers_is_no_list(rows: list[dict[str, Any]]) -> None:
+    with pytest.raises(CmdletFailed, match="does not name that server itself"):
         organization.exchange_servers(seen(organization={EXCHANGE_SERVERS: rows}))
 
 
@@ -76,31 +114,23 @@ def test_a_listed_server_is_not_unlisted_whatever_its_letters() -> None:
     assert organization.unlisted(seen(), (EX1.upper(), EX2)) == ()
 
 
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("15.2.2562.17", (15, 2, 2562, 17)),
-        ("Version 15.2 (Build 2562.17)", (15, 2, 2562, 17)),
-        ("Version 15.0 (Build 775.38)", (15, 0, 775, 38)),
-        ("", ()),
-    ],
-)
-def test_a_version(text: str, expected: tuple[int, ...]) -> None:
-    assert organization.version(text) == expected
-
-
 def test_what_a_server_says_of_itself() -> None:
     found = organization.local_server(seen(), EX1)
-    assert (found.version, found.version_text) == ((15, 2, 2562, 17), "15.2.2562.17")
+    assert found.version == (15, 2, 2562, 17)
+    assert found.time == NOW
     assert found.health_manager_started is not None
     assert utc_text(found.health_manager_started) == "2026-11-20T09:00:00Z"
     assert not found.maintenance
 
 
 def test_what_a_server_does_not_say_is_none() -> None:
-    row = local(EX1, HealthManagerStartedUTC=None, TransportCertificateThumbprint=None)
+    untold = dict.fromkeys(
+        ("Version", "HealthManagerStartedUTC", "TransportCertificateThumbprint", "TimeUTC")
+    )
+    row = local(EX1, **untold)
     found = organization.local_server(seen(servers={EX1: {LOCAL_SERVER: [row]}}), EX1)
     assert (found.health_manager_started, found.transport_thumbprint) == (None, None)
+    assert (found.version, found.time) == ((), None)
 
 
 STATES = organization.component_states(EX1)
@@ -115,6 +145,7 @@ STATES = organization.component_states(EX1)
         ({STATES: [component(state="Draining")]}, True),
         ({STATES: [component("PushNotificationsProxy", "Inactive")]}, False),
         ({LOCAL_SERVER: [local(EX1, SetupRunning=True)]}, True),
+        ({LOCAL_SERVER: [local(EX1, SetupRunning=True)], STATES: missing()}, True),
         ({STATES: missing()}, False),
         ({LOCAL_SERVER: []}, False),
     ],
@@ -125,6 +156,7 @@ STATES = organization.component_states(EX1)
         "draining",
         "with another component offline",
         "under Setup",
+        "under Setup, whose cmdlets fail",
         "that cannot tell",
         "that does not describe itself",
     ],
@@ -132,6 +164,21 @@ STATES = organization.component_states(EX1)
 def test_a_server_in_maintenance(said: Any, resting: bool) -> None:  # noqa: FBT001 - a table
     observed = seen(servers={EX1: said})
     assert organization.in_maintenance(observed) == (frozenset({EX1}) if resting else frozenset())
+
+
+@pytest.mark.parametrize(
+    ("states", "inactive"),
+    [
+        ([component()], False),
+        ([component(), component("PushNotificationsProxy")], False),
+        ([component(), component("PushNotificationsProxy", "Inactive")], True),
+        ([component(state="Inactive"), component("PushNotificationsProxy", "Inactive")], False),
+    ],
+    ids=["unknown to it", "active", "inactive", "in maintenance as all others"],
+)
+def test_the_component_that_forwards_push_notifications(states: Any, inactive: bool) -> None:  # noqa: FBT001 - a table
+    observed = seen(servers={EX1: {STATES: states}})
+    assert organization.local_server(observed, EX1).push_inactive is inactive
 
 
 def test_auth_config_by_upper_case_thumbprints() -> None:

@@ -5,16 +5,22 @@ Source: Microsoft, "Deploy dedicated Exchange hybrid app"; figures in docs/princ
 
 from __future__ import annotations
 
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 from exchange_push_operator.core import organization
+from exchange_push_operator.core.builds import Build
+from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.exchange_server import Version
 from exchange_push_operator.core.looks import COMMAND_NOT_FOUND, ORGANIZATION, Observations
-from exchange_push_operator.core.organization import Version
 
 # Exchange 2013 has no setting overrides ("Get-SettingOverride" begins with 2016).
 _OVERRIDES: Version = (15, 1)
-_ANY_UPDATE = 1_000_000
 _SECTION = "ExchangeOnpremAsThirdPartyAppId"
+# The value decides, not that the parameter is there: Enabled=false is no override.
+_ENABLED = re.compile(r"\s*enabled\s*=\s*true\s*", re.IGNORECASE)
 
 # The first build of each line that can sign in as a dedicated application; 2013 never can.
 _BUILDS: tuple[Version, ...] = (
@@ -24,15 +30,26 @@ _BUILDS: tuple[Version, ...] = (
     (15, 2, 2562, 17),  # Subscription Edition, release to manufacturing
 )
 
+_NO_OVERRIDE = (
+    "the setting override is missing, run New-SettingOverride -Name "
+    f"EnableExchangeHybrid3PAppFeature -Component Global -Section {_SECTION} "
+    "-Parameters @('Enabled=true') -Reason 'dedicated hybrid application'"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class DedicatedApplication:
-    """``application_id`` is EvoSts' ApplicationIdentifier, "" where there is none."""
+    """``application_id`` is EvoSts' ApplicationIdentifier, "" where there is none.
+
+    ``too_old`` and ``unseen`` are servers: those that cannot sign in as one, and those of which
+    that is not known.
+    """
 
     evo_sts: str | None
     application_id: str
     override: bool
     too_old: tuple[str, ...]
+    unseen: tuple[str, ...] = ()
 
     @property
     def in_use(self) -> bool:
@@ -40,29 +57,33 @@ class DedicatedApplication:
         return self.override or bool(self.application_id)
 
     def missing(self, app_id: str) -> str:
-        """What keeps Exchange from signing in as ``app_id``, with the command; "" for nothing."""
-        if self.too_old:
-            return (
-                f"{', '.join(self.too_old)}: too old to sign in as a dedicated application; "
-                "update the server"
-            )
+        """What keeps Exchange from signing in as ``app_id``, with commands; "" for nothing."""
+        lacks = (self._builds(), self._names(app_id), "" if self.override else _NO_OVERRIDE)
+        return "; ".join(lack for lack in lacks if lack)
+
+    def _builds(self) -> str:
+        if not self.too_old:
+            return ""
+        return (
+            f"{', '.join(self.too_old)}: too old to sign in as a dedicated application, update "
+            "the server"
+        )
+
+    def _names(self, app_id: str) -> str:
         if self.evo_sts is None:
-            return "there is no enabled AzureAD auth server (EvoSts) for the tenant; run HCW"
-        if self.application_id.lower() != app_id.lower():
             return (
-                f"auth server {self.evo_sts} does not name the application; run Set-AuthServer "
-                f"-Identity '{self.evo_sts}' -ApplicationIdentifier {app_id}"
+                "there is no enabled AzureAD auth server (EvoSts) for the tenant, run the Hybrid "
+                "Configuration Wizard"
             )
-        if not self.override:
-            return (
-                "the setting override is missing; run New-SettingOverride -Name "
-                f"EnableExchangeHybrid3PAppFeature -Component Global -Section {_SECTION} "
-                "-Parameters @('Enabled=true') -Reason 'dedicated hybrid application'"
-            )
-        return ""
+        if self.application_id.lower() == app_id.lower():
+            return ""
+        return (
+            f"auth server {self.evo_sts} does not name the application, run "
+            f"{cmdlet('Set-AuthServer', Identity=self.evo_sts, ApplicationIdentifier=app_id)}"
+        )
 
 
-def read(observed: Observations, listed: tuple[str, ...]) -> DedicatedApplication:
+def read(observed: Observations, builds: Mapping[str, Build]) -> DedicatedApplication:
     """Read it from auth servers, overrides and builds. Raises: Refused, CmdletFailed."""
     evo_sts = min(
         (
@@ -76,41 +97,42 @@ def read(observed: Observations, listed: tuple[str, ...]) -> DedicatedApplicatio
         key=lambda row: (not row["ApplicationIdentifier"], str(row["Name"])),
         default=None,
     )
+    able = {name: _can(build) for name, build in sorted(builds.items())}
     return DedicatedApplication(
         evo_sts=str(evo_sts["Name"]) if evo_sts else None,
         application_id=str(evo_sts["ApplicationIdentifier"] or "") if evo_sts else "",
-        override=_override(observed),
-        too_old=_too_old(observed, listed),
+        override=_override(observed, builds),
+        too_old=tuple(name for name, can in able.items() if can is False),
+        unseen=tuple(name for name, can in able.items() if can is None),
     )
 
 
-def _override(observed: Observations) -> bool:
+def _override(observed: Observations, builds: Mapping[str, Build]) -> bool:
     answer = observed.cmdlets[ORGANIZATION, organization.SETTING_OVERRIDES]
+    asked = builds.get(observed.primary.lower())
     missing = answer.error is not None and answer.error.kind == COMMAND_NOT_FOUND
-    if missing and organization.local_server(observed, observed.primary).version < _OVERRIDES:
+    if missing and asked is not None and asked.version < _OVERRIDES:
         return False
     return any(
-        row["SectionName"] == _SECTION
-        # The value decides, not that the parameter is there: Enabled=false is no override.
-        and "enabled=true" in [str(text).replace(" ", "").lower() for text in row["Parameters"]]
+        row["SectionName"] == _SECTION and any(map(_ENABLED.fullmatch, _texts(row["Parameters"])))
         for row in observed.organization(organization.SETTING_OVERRIDES)
     )
 
 
-def _too_old(observed: Observations, listed: tuple[str, ...]) -> tuple[str, ...]:
-    builds = {name: organization.local_server(observed, name).version for name in observed.answered}
-    too_old = {name for name, build in builds.items() if not _able(build)}
-    # AdminDisplayVersion hides hotfix updates, so of a server not listed only the CU counts.
-    for server in organization.unlisted(observed, listed):
-        if not _able((*server.version[:3], _ANY_UPDATE)):
-            too_old.add(server.fqdn)
-    return tuple(sorted(too_old))
+def _texts(value: Any) -> list[str]:
+    """The parameters of an override; one alone may come as a text, none as nothing."""
+    return [value] if isinstance(value, str) else [str(text) for text in value or ()]
 
 
-def _able(build: Version) -> bool:
-    """At least the first able build of the same cumulative update, or a later one."""
-    line = [able for able in _BUILDS if able[:2] == build[:2]]
-    same = [able for able in line if able[:3] == build[:3]]
-    if same:
-        return build >= same[0]
-    return bool(line) and build > max(line)
+def _can(build: Build) -> bool | None:
+    """At least the first able build of the same cumulative update, or a later one.
+
+    None: the cumulative update would do, but its hotfix update is not known.
+    """
+    line = [able for able in _BUILDS if able[:2] == build.version[:2]]
+    same = next((able for able in line if able[:3] == build.version[:3]), None)
+    if same is None:
+        return bool(line) and build.version > max(line)
+    if build.version >= same:
+        return True
+    return False if build.exact else None

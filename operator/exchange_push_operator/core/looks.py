@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
@@ -40,7 +41,8 @@ class Looks:
 class Observations:
     """Every answer of one round; a look that failed raises its error where it is read.
 
-    ``away`` holds the listed servers that did not answer. ``identity`` is None where the resource
+    ``away`` holds the listed servers that did not answer. ``period`` is when the servers were
+    asked, from the first question to the last answer. ``identity`` is None where the resource
     does not sign in to Entra ID.
     """
 
@@ -53,6 +55,7 @@ class Observations:
     )
     documents: Mapping[str, Mapping[str, Any] | PushError | None] = field(default_factory=dict)
     identity: Identity | None = None
+    period: tuple[datetime, datetime] | None = None
 
     @property
     def primary(self) -> str:

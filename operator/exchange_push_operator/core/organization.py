@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
+from exchange_push_operator.core import exchange_server
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.exchange_server import ExchangeServer, Version
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.x509 import parse_utc
@@ -29,10 +31,7 @@ PROXY = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
 LOCAL_SERVER = cmdlet("Get-LocalExchangeServer")
 
 _THUMBPRINTS = {f"{which}CertificateThumbprint" for which in ("Current", "Previous", "Next")}
-Version = tuple[int, ...]
-_FIFTEEN = 15
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
-_NUMBERS = re.compile(r"\d+")
 
 
 def component_states(server: str) -> Cmdlet:
@@ -41,24 +40,20 @@ def component_states(server: str) -> Cmdlet:
 
 
 @dataclass(frozen=True, slots=True)
-class ExchangeServer:
-    """A Mailbox or Client Access server of version 15, as Active Directory has it."""
-
-    name: str
-    fqdn: str
-    version: Version
-    mailbox: bool
-
-
-@dataclass(frozen=True, slots=True)
 class LocalServer:
-    """What a listed server says of itself."""
+    """What a listed server says of itself.
+
+    ``version`` is the true build, that of ExSetup.exe, () where it was not told. ``time`` is its
+    clock, None from a host script that does not tell it. ``push_inactive``: the component that
+    forwards push notifications is not Active, although the server is in service.
+    """
 
     version: Version
-    version_text: str
     health_manager_started: datetime | None
     maintenance: bool
     transport_thumbprint: str | None
+    time: datetime | None
+    push_inactive: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,21 +84,27 @@ def organization_id(observed: Observations) -> str:
 
 
 def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
-    """Every server that AuthConfig matters to: Mailbox or Client Access, version 15, not Edge."""
-    found = tuple(
-        ExchangeServer(
-            name=str(row["Name"]),
-            fqdn=str(row["Fqdn"]).lower(),
-            version=version(str(row["AdminDisplayVersion"])),
-            mailbox=bool(row["IsMailboxServer"]),
+    """Every server that AuthConfig matters to: Mailbox or Client Access, of version 15.
+
+    Raises: Refused, CmdletFailed.
+    """
+    return tuple(server for server in all_servers(observed) if server.in_scope)
+
+
+def all_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
+    """Every server of the organisation, Edge and older ones too. Raises: Refused, CmdletFailed.
+
+    The server that was asked is one of them; an answer without it hides servers.
+    """
+    rows = observed.organization(EXCHANGE_SERVERS)
+    found = tuple(exchange_server.read(row) for row in rows)
+    asked = observed.primary.partition(".")[0].lower()
+    if asked not in {server.name.lower() for server in found}:
+        raise CmdletFailed(
+            f"Get-ExchangeServer on {observed.primary} does not name that server itself, so it "
+            "may hide others too; check the scope of the account's management roles"
         )
-        for row in observed.organization(EXCHANGE_SERVERS)
-        if row["IsMailboxServer"] or row["IsClientAccessServer"]
-    )
-    unreadable = [server.name for server in found if not server.version]
-    if unreadable:  # a server must not drop out of "every server" for that (safety rule 12)
-        raise CmdletFailed(f"Get-ExchangeServer told no version of {', '.join(unreadable)}")
-    return tuple(server for server in found if server.version[0] == _FIFTEEN)
+    return found
 
 
 def unlisted(observed: Observations, listed: tuple[str, ...]) -> tuple[ExchangeServer, ...]:
@@ -112,29 +113,29 @@ def unlisted(observed: Observations, listed: tuple[str, ...]) -> tuple[ExchangeS
     return tuple(server for server in exchange_servers(observed) if server.fqdn not in named)
 
 
-def version(text: str) -> Version:
-    """``15.2.2562.17`` or ``Version 15.2 (Build 2562.17)`` as numbers."""
-    return tuple(int(number) for number in _NUMBERS.findall(text))
-
-
 def local_server(observed: Observations, name: str) -> LocalServer:
     """What a server says of itself. Raises: Refused, CmdletFailed."""
     rows = observed.server(name, LOCAL_SERVER)
     if len(rows) != 1:
         raise CmdletFailed(f"{name}: the host script did not describe its server")
     row = rows[0]
-    started = row.get("HealthManagerStartedUTC")
-    states = observed.server(name, component_states(name))
-    offline = any(
-        state["Component"] == "ServerWideOffline" and state["State"] != "Active" for state in states
-    )
+    # Exchange's own cmdlets may fail while Setup replaces them.
+    setup = bool(row.get("SetupRunning"))
+    inactive = set() if setup else _inactive(observed, name)
+    offline = "ServerWideOffline" in inactive
     return LocalServer(
-        version=version(str(row["Version"])),
-        version_text=str(row["Version"]),
-        health_manager_started=parse_utc(started) if started else None,
-        maintenance=offline or bool(row.get("SetupRunning")),
+        version=exchange_server.version(row.get("Version")),
+        health_manager_started=_moment(row.get("HealthManagerStartedUTC")),
+        maintenance=setup or offline,
         transport_thumbprint=_thumbprint(row.get("TransportCertificateThumbprint")),
+        time=_moment(row.get("TimeUTC")),
+        push_inactive=not offline and "PushNotificationsProxy" in inactive,
     )
+
+
+def _inactive(observed: Observations, name: str) -> set[str]:
+    rows = observed.server(name, component_states(name))
+    return {str(row["Component"]) for row in rows if row["State"] != "Active"}
 
 
 def in_maintenance(observed: Observations) -> frozenset[str]:

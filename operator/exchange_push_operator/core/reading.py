@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from exchange_push_operator.core.commands import Row
 from exchange_push_operator.core.errors import CmdletFailed
 
 
@@ -23,3 +24,11 @@ def reading(what: str) -> Iterator[None]:
         raise CmdletFailed(
             f"{what}: an answer cannot be read ({type(error).__name__}); look at the operator's log"
         ) from error
+
+
+def flag(row: Row, key: str) -> bool:
+    """What is true or false; anything else is not "false". Raises: TypeError, KeyError."""
+    value = row[key]
+    if not isinstance(value, bool):
+        raise TypeError(f"{key} is neither true nor false")
+    return value

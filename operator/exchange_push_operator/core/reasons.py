@@ -72,6 +72,7 @@ class Reason(StrEnum):
     KEY_MISSING = "KeyMissing"
     OTHER_ORGANIZATION = "OtherOrganization"
     STILL_ENABLED = "StillEnabled"
+    COMPONENT_INACTIVE = "ComponentInactive"
     PROBE_FAILED = "ProbeFailed"
     SERVICE_GONE = "ServiceGone"
     HEALTH_MANAGER_STALE = "HealthManagerStale"

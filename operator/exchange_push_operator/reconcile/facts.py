@@ -10,10 +10,11 @@ from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.probes import Probe, ProbeState
+from exchange_push_operator.core.probes import ProbeState
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
 from exchange_push_operator.stages import principal_credential, proxy, verification
@@ -105,23 +106,27 @@ def _row(config: PushConfig, observed: Observations, name: str, now: datetime) -
     if name in observed.away:
         row = {key: before[key] for key in ("version", "certificate") if key in before}
         since = before.get("awaySince") or utc_text(now)
+        reason = finding_of(observed.away[name]).reason
         return {
-            "name": name, "ready": False, **row, "reason": str(Reason.UNREACHABLE),
+            "name": name, "ready": False, **row, "reason": str(reason),
             "message": str(observed.away[name]),
             "awaySince": since,
         }  # fmt: skip
     row = {"name": name, "ready": False}
     try:
         with reading(name):
-            return _answering(config, observed, row)
-    except PushError:
-        return {**row, "reason": str(Reason.NOT_OBSERVED)}
+            return _answering(config, observed, row, now)
+    except PushError as error:
+        return {**row, "reason": str(Reason.NOT_OBSERVED), "message": str(error)}
 
 
-def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) -> dict[str, Any]:
+def _answering(
+    config: PushConfig, observed: Observations, row: dict[str, Any], now: datetime
+) -> dict[str, Any]:
     name = row["name"]
     local = organization.local_server(observed, name)
-    row["version"] = local.version_text
+    if local.version:
+        row["version"] = ".".join(map(str, local.version))
     current = organization.auth_config(observed).current
     if current:
         stored = certificate_store.stored_certificates(observed, name).get(current)
@@ -130,15 +135,13 @@ def _answering(config: PushConfig, observed: Observations, row: dict[str, Any]) 
     row["ready"] = row.get("certificate") == "Present"
     if local.maintenance:
         return {**row, "ready": False, "reason": str(Reason.IN_MAINTENANCE)}
-    result = _probe(config, observed, name)
+    seen = verification.observe(config, observed)
+    result = seen.probes.get(name) if seen else None
+    if seen is not None and name in verification.returning(config, seen, now):
+        row["reason"] = str(Reason.SETTLING)
     if result is not None:
         row["probe"] = str(result.state)
         row["ready"] = row["ready"] and result.state is not ProbeState.FAILED
         if result.error:
             row["probeError"] = result.error
     return row
-
-
-def _probe(config: PushConfig, observed: Observations, name: str) -> Probe | None:
-    seen = verification.observe(config, observed)
-    return seen.probes.get(name) if seen else None

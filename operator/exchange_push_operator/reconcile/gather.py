@@ -7,12 +7,20 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Any, TypeAlias, TypeVar
 
+from exchange_push_operator.core import organization
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import PushError, Refused, SpecError, Unreachable
+from exchange_push_operator.core.errors import (
+    CmdletFailed,
+    PushError,
+    Refused,
+    SpecError,
+    Unreachable,
+)
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations, merge
 from exchange_push_operator.core.organization import ORGANIZATION_CONFIG
 from exchange_push_operator.core.ports import Answer
 from exchange_push_operator.core.reading import reading
+from exchange_push_operator.core.scrub import scrub
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.stages import STAGES
 
@@ -33,9 +41,11 @@ def gather(session: Session) -> Observations:
     """
     config = session.config
     looks = merge((_WHOSE, *(stage.looks(config) for stage in STAGES)))
+    began = session.world.clock()
     observed = _servers(session, looks)
     observed = replace(
         observed,
+        period=(began, session.world.clock()),
         graph_answers=_ask(session, looks.graph, _send(session)),
         documents=_ask(session, looks.metadata, session.world.metadata.fetch),
         identity=session.identity,
@@ -109,11 +119,29 @@ def _collected(
 
 def _ask_server(session: Session, looks: Looks, server: str, *, speaks: bool) -> _Told:
     shared = looks.organization if speaks else ()
+    own = looks.server(server)
     try:
         session.check()
-        return session.exchange.run(server, (*shared, *looks.server(server)))
+        answers = session.exchange.run(server, (*shared, *own))
+        _knows_its_state(server, _keyed(server, own, answers[len(shared) :]))
     except PushError as error:
         return error
+    return answers
+
+
+def _knows_its_state(server: str, answers: Mapping[tuple[str, Cmdlet], Answer]) -> None:
+    """A server that cannot tell whether it is in maintenance is away: it is left alone.
+
+    Raises: CmdletFailed. What RBAC does not grant is said by the stage that reads it.
+    """
+    try:
+        with reading(server):
+            organization.local_server(Observations("", answers), server)
+    except CmdletFailed as error:
+        text = scrub(str(error))
+        raise CmdletFailed(f"{server}: cannot tell whether it is in maintenance: {text}") from error
+    except Refused:
+        return
 
 
 def _in_parallel(servers: Sequence[str], ask: Callable[[str], _Told]) -> dict[str, _Told]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
+from exchange_push_operator.core import organization
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -60,7 +61,7 @@ def report(
     done = result.done
     return Outcome(
         status=status,
-        requeue=requeue(config, _kind(summary, new), _patience(result)),
+        requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
         events=events(config.status, status, done, drift=drifted(config)),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
@@ -95,7 +96,7 @@ def _failed(result: Walk) -> Finding | None:
 def _success(session: Session, result: Walk) -> str:
     config = session.config
     verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
-    count = len(result.observed.answered)
+    count = len(set(result.observed.answered) - organization.in_maintenance(result.observed))
     where = f"on {count} server{'' if count == 1 else 's'}"
     if config.proxy.state.value != "Enabled":
         return f"the trust of {config.tenant.domain} is as declared {where}"
@@ -173,9 +174,13 @@ def _advisories(plans: Plans) -> list[dict[str, str]]:
     return [{"type": type_, "message": found[type_]} for type_ in sorted(found)]
 
 
-def _kind(summary: Finding, new: Mapping[str, Finding | None]) -> Kind:
+def _kind(
+    summary: Finding, new: Mapping[str, Finding | None], servers: list[dict[str, Any]]
+) -> Kind:
     if new[STALLED_CONDITION] is not None:
         return "stalled"
+    if any(row.get("reason") == Reason.SETTLING for row in servers):
+        return "retry"
     in_sync = new[IN_SYNC]
     failed = in_sync is not None and in_sync.reason in (Reason.CHANGE_FAILED, Reason.CHANGE_REFUSED)
     return "retry" if failed or summary.status != "True" else "steady"

@@ -36,6 +36,7 @@ from exchange_push_operator.stages import STAGES, prerequisites, verification
 # A fresh organisation takes, with two servers, seven: make, add the key, assign, restart what signs
 # on one server after the other, restart the health managers, look. More servers take another pass.
 _MOST_ROUNDS = 10
+_FIRST = prerequisites.STAGE.condition
 _LAST = verification.STAGE.condition
 
 
@@ -96,12 +97,21 @@ def _look_closer(
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge again."""
     plans = judge(session.config, observed, now)
-    others = [plan for name, plan in plans.items() if name != _LAST]
-    in_order = all(plan.finding.status == "True" for plan in others)
-    if not in_order or not verification.wanted(session.config):
+    if not _in_order(plans) or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now, changed=changed)
     return observed, judge(session.config, observed, now)
+
+
+def _in_order(plans: Plans) -> bool:
+    """Whether all that a probe rests on is as declared.
+
+    A server that has been away for too long keeps nobody from probing the others.
+    """
+    findings = {name: plan.finding for name, plan in plans.items() if name != _LAST}
+    if findings[_FIRST].reason is Reason.UNREACHABLE:
+        del findings[_FIRST]
+    return all(finding.status == "True" for finding in findings.values())
 
 
 def drifted(config: PushConfig) -> bool:
@@ -116,7 +126,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     findings = [plan.finding for plan in result.plans.values()]
     if any(f.status == "False" and f.reason in NOTHING_MOVES for f in findings):
         return []
-    first = result.plans[prerequisites.STAGE.condition]
+    first = result.plans[_FIRST]
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]

@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from exchange_push_operator.core import dedicated_application as dedicated
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import organization, server_advice
+from exchange_push_operator.core.builds import Build, builds
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.config import EXCHANGE_ONLINE, PushConfig, Target
+from exchange_push_operator.core.exchange_server import ExchangeServer, Version, product
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.organization import ExchangeServer, Version
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.reading import flag
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import parse_utc
 
 # Exchange Server 2013 CU3, which the article asks for.
 OLDEST: Version = (15, 0, 775, 38)
+_PARTNER = "Exchange Online"  # as Setup names it
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,15 +34,18 @@ class Partner:
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """The servers by name, the partner application, the dedicated application."""
+    """Every server of the organisation, the partner application, the dedicated application.
+
+    The applications are looked at where every listed server is one that knows them; an older
+    Exchange lacks the cmdlets, and that is no matter of rights.
+    """
 
     servers: tuple[ExchangeServer, ...]
-    versions: tuple[tuple[str, Version], ...]
-    unlisted: tuple[str, ...]
+    builds: Mapping[str, Build]
     away: tuple[str, ...]
-    maintenance: tuple[str, ...]
     partner: Partner | None
-    application: dedicated.DedicatedApplication
+    application: dedicated.DedicatedApplication | None
+    advisories: tuple[Advisory, ...]
 
 
 def looks(_config: PushConfig) -> Looks:
@@ -56,31 +63,36 @@ def looks(_config: PushConfig) -> Looks:
 
 def observe(config: PushConfig, observed: Observations) -> Observed:
     """Read them. Raises: Refused, CmdletFailed."""
+    built = builds(config, observed)
+    known = all(name.lower() in built for name in config.servers)
     return Observed(
-        servers=organization.exchange_servers(observed),
-        versions=tuple(
-            (name, organization.local_server(observed, name).version) for name in observed.answered
-        ),
-        unlisted=tuple(server.fqdn for server in organization.unlisted(observed, config.servers)),
+        servers=organization.all_servers(observed),
+        builds=built,
         away=tuple(sorted(observed.away)),
-        maintenance=tuple(sorted(organization.in_maintenance(observed))),
-        partner=_partner(observed),
-        application=dedicated.read(observed, config.servers),
+        partner=_partner(observed) if known else None,
+        application=dedicated.read(observed, built) if known else None,
+        advisories=server_advice.advisories(config, observed),
     )
 
 
 def _partner(observed: Observations) -> Partner | None:
-    # The one for Exchange Online has its application id and no realm (Microsoft, "Configure
-    # OAuth authentication", step 2).
-    for row in observed.organization(organization.PARTNER_APPLICATIONS):
-        if row["ApplicationIdentifier"] == EXCHANGE_ONLINE and not row["Realm"]:
-            return Partner(str(row["Name"]), bool(row["Enabled"]))
-    return None
+    """The one for Exchange Online has its application id and no realm.
+
+    Of several an enabled one will do; where none is, Setup's own goes first. Source: Microsoft,
+    "Configure OAuth authentication", step 2.
+    """
+    found = [
+        Partner(str(row["Name"]), flag(row, "Enabled"))
+        for row in observed.organization(organization.PARTNER_APPLICATIONS)
+        if str(row["ApplicationIdentifier"]).lower() == EXCHANGE_ONLINE and not row["Realm"]
+    ]
+    found.sort(key=lambda partner: (not partner.enabled, partner.name != _PARTNER, partner.name))
+    return found[0] if found else None
 
 
 def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     """The first thing that is missing; a disabled partner application is all we mend."""
-    advisories = _advisories(observed)
+    advisories = observed.advisories
     finding = (
         _servers(config, observed)
         or _dedicated(config, observed.application)
@@ -88,47 +100,59 @@ def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     )
     if finding is not None:
         return Plan(finding, advisories=advisories)
-    overdue = _overdue(config, observed.away, now)
+    silent = _nobody(config, observed) or _overdue(config, observed.away, now)
     if observed.partner is not None and not observed.partner.enabled:
-        return Plan(
-            fails(
-                Reason.PARTNER_APPLICATION_DISABLED,
-                f"partner application {observed.partner.name} is disabled",
-            ),
-            (_enable(observed.partner.name),),
-            advisories,
-        )
-    if overdue:
-        return Plan(unknown(Reason.UNREACHABLE, overdue), advisories=advisories)
+        disabled = f"partner application {observed.partner.name} is disabled"
+        message = "; ".join(text for text in (disabled, silent) if text)
+        finding = fails(Reason.PARTNER_APPLICATION_DISABLED, message)
+        return Plan(finding, (_enable(observed.partner.name),), advisories)
+    if silent:
+        return Plan(unknown(Reason.UNREACHABLE, silent), advisories=advisories)
     message = "the servers and the partner application are as needed"
     return Plan(holds(Reason.MET, message), advisories=advisories)
 
 
 def _servers(config: PushConfig, observed: Observed) -> Finding | None:
-    known = {server.fqdn: server for server in observed.servers}
-    strangers = sorted(name for name in config.servers if name.lower() not in known)
+    strangers = [name for name in sorted(config.servers) if name.lower() not in observed.builds]
     if strangers:
         return fails(
             Reason.NOT_AN_EXCHANGE_SERVER,
-            f"{', '.join(strangers)}: Get-ExchangeServer names no Mailbox or Client Access server "
-            "of version 15 of this name; correct spec.exchange.servers",
+            f"{'; '.join(_stranger(observed, name) for name in strangers)}; correct "
+            "spec.exchange.servers",
         )
     old = sorted(
-        f"{name} ({'.'.join(map(str, version))})"
-        for name, version in observed.versions
-        if version < OLDEST
+        f"{name} ({product(build.version)}, {build})"
+        for name, build in observed.builds.items()
+        if build.version < OLDEST
     )
     if old:
         return fails(
             Reason.SERVER_TOO_OLD,
-            f"{', '.join(old)}: older than Exchange 2013 CU3 (15.0.775.38); update the server",
+            f"{', '.join(old)}: older than Exchange 2013 CU3 (15.0.775.38); update the server, or "
+            "take it out of the organization",
         )
-    if not any(known[name].mailbox for name in map(str.lower, config.servers) if name in known):
+    if not _mailbox(config, observed):
         return fails(
             Reason.NO_MAILBOX_SERVER,
             "none of spec.exchange.servers is a Mailbox server; add one",
         )
     return None
+
+
+def _stranger(observed: Observed, name: str) -> str:
+    """Why a listed name is no server that push notifications could come from."""
+    for server in observed.servers:
+        if server.fqdn == name.lower():
+            return f"{name} is {server.kind}, which sends no push notifications"
+        if server.name.lower() == name.partition(".")[0].lower():
+            return f"{name}: Get-ExchangeServer names this server {server.fqdn}"
+    return f"{name}: Get-ExchangeServer names no server of this name"
+
+
+def _mailbox(config: PushConfig, observed: Observed) -> list[str]:
+    """The listed Mailbox servers, as the resource spells them."""
+    mailbox = {server.fqdn for server in observed.servers if server.mailbox}
+    return [name for name in config.servers if name.lower() in mailbox]
 
 
 def _partner_missing(partner: Partner | None) -> Finding | None:
@@ -141,7 +165,11 @@ def _partner_missing(partner: Partner | None) -> Finding | None:
     )
 
 
-def _dedicated(config: PushConfig, application: dedicated.DedicatedApplication) -> Finding | None:
+def _dedicated(
+    config: PushConfig, application: dedicated.DedicatedApplication | None
+) -> Finding | None:
+    if application is None:
+        return None
     if config.target is Target.FIRST_PARTY and application.in_use:
         return fails(
             Reason.DEDICATED_APPLICATION_IN_USE,
@@ -154,6 +182,13 @@ def _dedicated(config: PushConfig, application: dedicated.DedicatedApplication) 
     missing = application.missing(config.app_id)
     if missing:
         return fails(Reason.DEDICATED_APPLICATION_NOT_ENABLED, missing)
+    if application.unseen:
+        return unknown(
+            Reason.NOT_OBSERVED,
+            f"{', '.join(application.unseen)}: Active Directory does not tell whether the hotfix "
+            "update that a dedicated application needs is installed; the server itself does, once "
+            "spec.exchange.servers names it and it answers",
+        )
     return None
 
 
@@ -166,29 +201,12 @@ def _enable(name: str) -> Step:
     )
 
 
-def _advisories(observed: Observed) -> tuple[Advisory, ...]:
-    found = []
-    if observed.unlisted:
-        found.append(
-            Advisory(
-                "UnlistedServers",
-                f"{', '.join(sorted(observed.unlisted))}: the Auth certificate is organization-"
-                "wide, but spec.exchange.servers does not name them",
-            )
-        )
-    if observed.away:
-        found.append(
-            Advisory("ServersAway", f"{', '.join(observed.away)}: no answer; not counted as ready")
-        )
-    if observed.maintenance:
-        names = ", ".join(observed.maintenance)
-        found.append(
-            Advisory(
-                "ServersInMaintenance",
-                f"{names}: not changed, not probed and not counted meanwhile",
-            )
-        )
-    return tuple(found)
+def _nobody(config: PushConfig, observed: Observed) -> str:
+    """Ready stands on at least one Mailbox server that answers; "" where one does."""
+    mailbox = _mailbox(config, observed)
+    if any(name not in observed.away for name in mailbox):
+        return ""
+    return f"{', '.join(mailbox)}: no Mailbox server answers"
 
 
 def _overdue(config: PushConfig, away: tuple[str, ...], now: datetime) -> str:

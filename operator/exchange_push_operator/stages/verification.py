@@ -16,14 +16,13 @@ from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
-from exchange_push_operator.core.probes import Probe, ProbeState
+from exchange_push_operator.core.plan import Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.probes import PROBE, Probe, ProbeState, verdict
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.scrub import scrub
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import parse_utc
 
-_PROBE = "PushNotificationsEnterpriseConnectivityProbe"
 _HEALTH_SET = "PushNotifications.Proxy"
 # Invoke-MonitoringProbe says Succeeded, Test-OAuthConnectivity says Success.
 SUCCESSES = ("Succeeded", "Success")
@@ -36,11 +35,15 @@ _GONE = re.compile(r"\((?:404|410)\)")
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Probes by server, health managers by server, and when the proxy last changed."""
+    """Probes by server, health managers by server, and when the proxy last changed.
+
+    ``inactive`` are servers in service whose push notification component is not Active.
+    """
 
     probes: Mapping[str, Probe]
     health_managers: Mapping[str, datetime | None]
     proxy_changed: datetime | None
+    inactive: frozenset[str]
 
 
 def monitoring_items(server: str) -> Cmdlet:
@@ -53,7 +56,7 @@ def probe(config: PushConfig, server: str) -> Cmdlet:
     if config.proxy.state is ProxyState.UNMANAGED:
         uri = config.tenant.cloud.ews_uri
         return cmdlet("Test-OAuthConnectivity", Service="EWS", TargetUri=uri, AppOnly=True)
-    return cmdlet("Invoke-MonitoringProbe", Identity=f"{_HEALTH_SET}\\{_PROBE}", Server=server)
+    return cmdlet("Invoke-MonitoringProbe", Identity=f"{_HEALTH_SET}\\{PROBE}", Server=server)
 
 
 def wanted(config: PushConfig) -> bool:
@@ -94,21 +97,19 @@ def available(config: PushConfig, observed: Observations, server: str) -> bool:
         rows = observed.server(server, monitoring_items(server))
     except CmdletFailed:
         return False
-    return any(row["Name"] == _PROBE for row in rows)
+    return any(row["Name"] == PROBE for row in rows)
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed | None:
     """Read the answers; None where nothing is tried out. Raises: Refused, CmdletFailed."""
     if not wanted(config):
         return None
-    servers = targets(observed)
+    servers = {name: organization.local_server(observed, name) for name in targets(observed)}
     return Observed(
         probes={name: _probe(config, observed, name) for name in servers},
-        health_managers={
-            name: organization.local_server(observed, name).health_manager_started
-            for name in servers
-        },
+        health_managers={name: local.health_manager_started for name, local in servers.items()},
         proxy_changed=_proxy_changed(config, observed),
+        inactive=frozenset(name for name, local in servers.items() if local.push_inactive),
     )
 
 
@@ -158,10 +159,21 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
         message = f"{names}: the health manager is older than the proxy and does not know it yet"
         return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), steps)
     loading = [n for n in sorted(observed.probes) if _is_loading(observed, n, now)]
-    if loading:
+    back = returning(config, observed, now)
+    counted = {name: probe for name, probe in observed.probes.items() if name not in back}
+    if not counted or set(loading) - back:
         message = f"{', '.join(loading)}: the health manager has just started and loads its probes"
         return Plan(unknown(Reason.SETTLING, message))
-    return _verdict(observed)
+    return verdict(counted, observed.inactive)
+
+
+def returning(config: PushConfig, observed: Observed, now: datetime) -> frozenset[str]:
+    """Servers back from maintenance that still load their probes: not counted until they have.
+
+    The status of the last pass tells who was not counted then.
+    """
+    rows = {row["name"] for row in config.status.get("servers") or () if "reason" in row}
+    return frozenset(n for n in observed.probes if n in rows and _is_loading(observed, n, now))
 
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
@@ -194,49 +206,5 @@ def _restart(server: str) -> Step:
         command=cmdlet("Restart-Service", Name="MSExchangeHM"),
     )
 
-
-def _verdict(observed: Observed) -> Plan:
-    by_state: dict[ProbeState, list[str]] = {}
-    for server, result in sorted(observed.probes.items()):
-        by_state.setdefault(result.state, []).append(server)
-    for state, say in _SAYINGS:
-        if state in by_state:
-            finding, advisories = say(", ".join(by_state[state]))
-            return Plan(finding, advisories=advisories)
-    return Plan(holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server"))
-
-
-def _failed(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: the probe failed; status.servers[].probeError has the server's own words"
-    return fails(Reason.PROBE_FAILED, message), ()
-
-
-def _not_run(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: probed once everything before it is as declared"
-    return unknown(Reason.WAITS_FOR_CONFIGURATION, message), ()
-
-
-def _gone(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: the push service answers that it is not there any more"
-    advisory = Advisory(
-        "ServiceGone",
-        "Microsoft 365 does not serve the push endpoint; what remains useful is the certificate, "
-        "the auth server and the key: consider spec.proxy.state Unmanaged",
-    )
-    return fails(Reason.SERVICE_GONE, message), (advisory,)
-
-
-def _not_available(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: this version of Exchange has no {_PROBE}"
-    advisory = Advisory("ProbeNotAvailable", f"{message}; nothing confirms that pushes arrive")
-    return unknown(Reason.PROBE_NOT_AVAILABLE, message), (advisory,)
-
-
-_SAYINGS = (
-    (ProbeState.FAILED, _failed),
-    (ProbeState.NOT_RUN, _not_run),
-    (ProbeState.GONE, _gone),
-    (ProbeState.NOT_AVAILABLE, _not_available),
-)
 
 STAGE = Stage("Verified", looks, observe, plan)
