@@ -27,7 +27,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench clean which-python
+.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -87,6 +87,9 @@ image: ## Build the container image (IMAGE=name:tag, BASE=python image)
 
 bench: $(READY) ## The figures of docs/figures.md, measured
 	@$(BIN)/python -m lab.figures $(ARGS)
+
+matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
+	@$(BIN)/python -m lab.matrix $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)
 	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

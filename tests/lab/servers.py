@@ -30,7 +30,7 @@ from lab.microsoft365.clouds import Service
 from lab.microsoft365.sample import CLIENT, FABRIKAM, SECRET, client_certificate, client_key_pem
 from lab.microsoft365.sample import sample as sample_tenants
 from lab.microsoft365.server import NAMES, Microsoft365Servers
-from lab.network.ca import PrivateCA
+from lab.network.ca import PrivateCA, Showcase
 
 PASSWORD = "lab-password-7d41"
 PORTS = {"https": 5986, "http": 5985}
@@ -78,10 +78,8 @@ class LabServers:
         self.accounts.set_password(ACCOUNT, PASSWORD)
         self.accounts.attempts, self.accounts.failures = Counters(), Counters()
         for service in self.services:
-            service.close()
-            service.organization = self.organization
-            service.server = self.organization.server(service.server.fqdn)
-            service.counters = Counters()
+            service.serve(self.organization)
+        self._hide()
 
     def describe(self) -> dict[str, Any]:
         """Where everything answers; what `.lab/endpoints.json` is made of."""
@@ -133,9 +131,16 @@ class LabServers:
         service.hold = self.hold
         return service
 
+    def _hide(self) -> None:
+        """The table of look-ups follows the switch ``unresolvable``."""
+        hidden = [s.fqdn for s in self.organization.servers.values() if s.faults.unresolvable]
+        draft = self.folder / "unresolvable.new"
+        draft.write_text(json.dumps(hidden))
+        draft.replace(self.folder / "unresolvable.json")
+
     def _listeners(self, service: HeldService) -> dict[str, WinRMServer]:
-        leaf = self._ca.issue((service.server.fqdn, "localhost", "127.0.0.1"))
-        tls = leaf.server_context(self.folder)
+        tls = Showcase(self._ca, (service.server.fqdn, "localhost", "127.0.0.1"), self.folder)
+        service.server.followers.append(self._hide)
         return {"https": WinRMServer(service, "https", tls), "http": WinRMServer(service, "http")}
 
     def _client_pem(self) -> bytes:

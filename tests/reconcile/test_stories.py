@@ -288,3 +288,22 @@ def test_replication_lag_makes_no_duplicates() -> None:
     made = [c.cmdlet for c in outside.organization.changes]
     assert made.count("New-ExchangeCertificate") == 1
     assert made.count("New-AuthServer") == 1
+
+
+def test_a_change_whose_answer_is_lost_again_and_again_is_not_said_to_be_made() -> None:
+    outside = lab()
+    operator = outside.operator()
+    set_fault(outside.organization, "stuck_cmdlet", "New-AuthServer")
+    operator.run()
+    assert outside.condition("AuthServerReady") == ("Unknown", "Settling")
+    assert "outcome not known" in message(outside, "AuthServerReady")
+    assert "outcome not known" in message(outside, "InSync")
+    assert message(outside, "AuthServerReady") == message(outside, "Ready")
+
+
+def test_where_every_server_asks_for_patience_that_is_what_is_said() -> None:
+    outside = lab()
+    set_fault(outside.organization, "quota", value=True)
+    outcomes = outside.operator().run(most=2)
+    assert outside.condition("Ready") == ("Unknown", "Throttled")
+    assert outcomes[-1].requeue.kind == "retry"

@@ -7,6 +7,7 @@ import logging
 import ssl
 import tempfile
 import threading
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -26,15 +27,26 @@ if TYPE_CHECKING:
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
     from exchange_push_operator.core.ports import ExchangeAccess
 
-# Seconds. The server answers a Receive after OPERATION at the latest; a socket that gives up
-# earlier loses an answer (the server has handed it out), hence the distance between the two.
-OPERATION = 20
-READ = 35
-CONNECT = 10
 
 # At DEBUG they log what NTLM sends, which is enough to guess a password from, and tracebacks.
 for _name in ("spnego", "winrm"):
     logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """Seconds. The server answers a Receive after ``operation`` at the latest.
+
+    A socket that gives up earlier loses an answer (the server has handed it out), hence the
+    distance between the two.
+    """
+
+    operation: int = 20
+    read: float = 35.0
+    connect: float = 10.0
+
+
+TIMEOUTS = Timeouts()
 
 
 class Connection(Protocol):
@@ -91,7 +103,14 @@ class WireFactory(Protocol):
         ...
 
 
-def open_wire(server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None) -> Wire:
+def open_wire(
+    server: str,
+    access: ExchangeAccess,
+    ca_path: str,
+    tickets: Tickets | None,
+    *,
+    timeouts: Timeouts = TIMEOUTS,
+) -> Wire:
     """The wire over pywinrm."""
     endpoint = f"{access.scheme.lower()}://{server}:{access.port}/wsman"
     transport = DirectTransport(
@@ -111,11 +130,12 @@ def open_wire(server: str, access: ExchangeAccess, ca_path: str, tickets: Ticket
         transport=transport.auth_method,
         username=access.username,
         password="",  # the transport below has it
-        operation_timeout_sec=OPERATION,
-        read_timeout_sec=READ,
+        operation_timeout_sec=timeouts.operation,
+        read_timeout_sec=timeouts.operation + 1,  # pywinrm's own check; the transport's counts
         proxy=None,
         ca_trust_path=ca_path,
     )
+    transport.timeouts = timeouts
     protocol.transport = transport
     return cast("Wire", protocol)
 
@@ -131,6 +151,7 @@ class DirectTransport(winrm.transport.Transport):
 
     server = ""
     tickets: Tickets | None = None
+    timeouts = TIMEOUTS
 
     def build_session(self) -> requests.Session:
         """The session, made and signed in on the first call."""
@@ -162,7 +183,8 @@ class DirectTransport(winrm.transport.Transport):
     def _send_message_request(
         self, session: requests.Session, prepared_request: requests.PreparedRequest
     ) -> requests.Response:
-        self.read_timeout_sec = (CONNECT, READ)  # type: ignore[assignment] # requests takes both
+        waits = (self.timeouts.connect, self.timeouts.read)
+        self.read_timeout_sec = waits  # type: ignore[assignment] # requests takes both
         response: requests.Response = super()._send_message_request(session, prepared_request)
         return response
 

@@ -14,6 +14,7 @@ from exchange_push_operator.core.errors import (
     PushError,
     Refused,
     SpecError,
+    Throttled,
     Unreachable,
 )
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations, merge
@@ -92,11 +93,17 @@ def _servers(session: Session, looks: Looks) -> Observations:
     told |= _in_parallel(others, lambda n: _ask_server(session, looks, n, speaks=not alive))
     answered = [name for name, answers in told.items() if not isinstance(answers, PushError)]
     if not answered:
-        errors = [error for error in told.values() if isinstance(error, PushError)]
-        raise next((e for e in errors if isinstance(e, Refused | SpecError)), None) or Unreachable(
-            str(errors[0])
-        )
+        raise _worst([error for error in told.values() if isinstance(error, PushError)])
     return _collected(session, looks, told, answered[0])
+
+
+def _worst(errors: Sequence[PushError]) -> PushError:
+    """What is said where no server answers: what a person must mend, then who asks for patience."""
+    for kind in (Refused, SpecError, Throttled):
+        found = next((error for error in errors if isinstance(error, kind)), None)
+        if found is not None:
+            return found
+    return Unreachable(str(errors[0]))
 
 
 def _collected(

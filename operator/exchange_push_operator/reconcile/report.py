@@ -116,7 +116,8 @@ def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
     if result.contended:
         return fails(Reason.CONTENDED, _quarrel(result))
     if any(step.key in result.tried for _, step in remaining):
-        return unknown(Reason.SETTLING, f"changed, but not seen yet: {what}")
+        waited_for = result.waited_for(step for _, step in remaining)
+        return unknown(Reason.SETTLING, f"{waited_for}: {what}")
     if not passive and all(awaits_administrator(session, step) for _, step in remaining):
         return fails(
             Reason.AWAITING_ADMINISTRATOR,

@@ -5,7 +5,7 @@ Success is an empty plan after looking again, not a call that raised nothing.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -42,12 +42,16 @@ _LAST = verification.STAGE.condition
 
 @dataclass(slots=True)
 class Walk:
-    """What a walk ended with. ``failure`` is the change that did not work, if one did not."""
+    """What a walk ended with. ``failure`` is the change that did not work, if one did not.
+
+    ``lost`` has, by step, why it is not known what came of a change.
+    """
 
     observed: Observations
     plans: Plans
     performed: list[tuple[str, Step]] = field(default_factory=list)
     uncertain: list[tuple[str, Step]] = field(default_factory=list)
+    lost: dict[str, str] = field(default_factory=dict)
     tried: set[str] = field(default_factory=set)
     failure: tuple[str, PushError] | None = None
     contended: tuple[str, ...] = ()
@@ -68,6 +72,11 @@ class Walk:
     def remaining(self) -> list[tuple[str, Step]]:
         """Every step that is still planned, in order."""
         return [(name, step) for name, plan in self.plans.items() for step in plan.steps]
+
+    def waited_for(self, steps: Iterable[Step]) -> str:
+        """What can truthfully be said of changes that were sent and are still planned."""
+        lost = [self.lost[step.key] for step in steps if step.key in self.lost]
+        return f"sent, outcome not known ({lost[0]})" if lost else "sent, but not seen yet"
 
 
 def walk(session: Session, memory: Memory, observed: Observations, *, may_write: bool) -> Walk:
@@ -165,9 +174,10 @@ def _round(
         except PlanVoid:
             result.tried.discard(step.key)
             return True
-        except OutcomeUnknown:
+        except OutcomeUnknown as error:
             # Looked at before anything is repeated (safety rule 6).
             result.uncertain.append((name, step))
+            result.lost[step.key] = str(error)
             unsure(memory, name, step, session.world.clock())
             return True
         except PushError as error:
@@ -187,10 +197,11 @@ def _settle(result: Walk) -> None:
     plans = dict(result.plans)
     for stage in STAGES:
         plan = plans[stage.condition]
+        tried = [step for step in plan.steps if step.key in result.tried]
         if result.failure and result.failure[0] == stage.condition:
             finding = stage.explain(result.failure[1]) or plan.finding
-        elif any(step.key in result.tried for step in plan.steps):
-            message = f"changed, but not seen yet: {plan.finding.message}"
+        elif tried:
+            message = f"{result.waited_for(tried)}: {plan.finding.message}"
             finding = unknown(Reason.SETTLING, message)
         else:
             continue

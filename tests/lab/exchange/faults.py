@@ -6,19 +6,30 @@ Of one server, or of all where no server is named:
 name                       value   what it does
 =========================  ======  ================================================================
 down                       bool    connections are accepted and closed; RPC to it fails
+refused                    bool    nothing listens on its WinRM ports
+unresolvable               bool    its name does not resolve
+tls                        text    what its HTTPS listeners show: ``trusted`` (default), or a
+                                   certificate of ``other_ca``, for ``other_name``, ``expired``
 latency                    number  seconds before each answer over WinRM
 lost_answers               int     so many times a request is run and then the connection dropped
 unauthorized               bool    401 whatever the password
 http_500                   int     so many answers are an empty HTTP 500
+http_503                   int     so many answers are an empty HTTP 503
 http_400                   int     so many answers are an empty HTTP 400 (stale encryption)
 send_fault                 int     so many Sends answer fault 170 and are not delivered
 send_fault_delivered       int     so many Sends answer fault 170 although they are delivered
 receive_timeout            int     so many Receives answer the operation timeout at once
+torn_answers               int     so many answers end inside a UTF-8 sequence, and the connection
+                                   drops with the rest
+create_timeout             int     so many Creates answer the operation timeout at once
+create_hangs               int     so many Creates are not answered until the client gives up
 lose_shells                int     so many times all shells are gone at the next request
 die_before_change          int     so many times the process dies before it runs a change
 die_after_change           int     so many times the process dies after a change, before it answers
+die_after_answer           int     so many times the process dies right after it answered a change
 stuck_cmdlet               text    this cmdlet does not end: deadline, and the process ends with 98
-quota                      bool    Create answers the fault of the shell quota
+quota                      bool    Create answers the fault of a quota
+quota_code                 int     ... which one: 2150859173 (default), the shells of the user
 second_hop_refused         bool    the session to the server's own Exchange endpoint: access denied
 iis_down                   bool    the session to the server's own Exchange endpoint: no answer
 setup_running              bool    Exchange Setup is running
@@ -37,8 +48,8 @@ version                    text    build, such as 15.0.712.24
 =========================  ======  ================================================================
 
 What is only WinRM's own (``latency``, ``http_*``, ``send_fault*``, ``receive_timeout``,
-``lose_shells``) has no effect in process. ``quota`` and ``unauthorized`` meet who signs in or
-opens a shell anew.
+``torn_answers``, ``create_*``, ``lose_shells``, ``tls``) has no effect in process. ``quota``,
+``unauthorized`` and ``tls`` meet who signs in or opens a shell anew.
 
 Of the organisation:
 
@@ -65,6 +76,9 @@ from typing import Any
 
 from lab.exchange.organization import Organization
 from lab.exchange.server import Server
+from lab.network.ca import SHOWN
+
+CHOICES = {"tls": SHOWN}
 
 
 class UnknownFaultError(ValueError):
@@ -75,13 +89,15 @@ def set_fault(organization: Organization, name: str, value: Any, server: str = "
     """Throw a switch. Raises: UnknownFaultError, KeyError (no such server)."""
     with organization.lock:
         if hasattr(organization.switches, name):
-            _set(organization.switches, name, value)
-        elif name in ("replication_lag_seconds", "replication_lag_looks"):
-            _set(organization.directory, name.removeprefix("replication_"), value)
-        else:
-            named = [organization.server(server)] if server else organization.servers.values()
-            for one in named:
-                _set(_holder(one, name), name, value)
+            return _set(organization.switches, name, value)
+        if name in ("replication_lag_seconds", "replication_lag_looks"):
+            return _set(organization.directory, name.removeprefix("replication_"), value)
+        named = [organization.server(server)] if server else [*organization.servers.values()]
+        for one in named:
+            _set(_holder(one, name), name, value)
+    for one in named:  # without the lock: who follows may wait for a request that wants it
+        one.tell_followers()
+    return None
 
 
 def _holder(server: Server, name: str) -> Any:
@@ -97,5 +113,7 @@ def _set(holder: Any, name: str, value: Any) -> None:
     wanted = (int, float) if isinstance(old, float) else type(old)
     value = tuple(value) if isinstance(value, list) else value
     if not isinstance(value, wanted) or isinstance(value, bool) != isinstance(old, bool):
+        raise UnknownFaultError(name, value)
+    if value not in CHOICES.get(name, (value,)):
         raise UnknownFaultError(name, value)
     setattr(holder, name, float(value) if isinstance(old, float) else value)

@@ -118,6 +118,9 @@ class Host:
             results = self._results(calls, stop=bool(request.get("stopOnError")))
         if changes and self.server.uses_up("die_after_change"):
             return None
+        if changes and self.server.uses_up("die_after_answer"):
+            self.exit_code = 1
+            return {"stuck": False, "results": results}
         return {"stuck": self.exit_code is not None, "results": results}
 
     def _results(self, calls: list[Json], *, stop: bool) -> list[Json]:

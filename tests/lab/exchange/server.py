@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
 from lab.exchange.certificates import StoredCertificate
+from lab.exchange.soap import SHELL_QUOTA
 
 SE_RTM = "15.2.2562.17"
 CU3 = (15, 0, 775, 38)
@@ -20,19 +21,28 @@ class ServerFaults:
     """Switches of one server; ``lab.exchange.faults`` says what each does."""
 
     down: bool = False
+    refused: bool = False
+    unresolvable: bool = False
+    tls: str = "trusted"
     latency: float = 0.0
     lost_answers: int = 0
     unauthorized: bool = False
     http_500: int = 0
     http_400: int = 0
+    http_503: int = 0
     send_fault: int = 0
     send_fault_delivered: int = 0
     receive_timeout: int = 0
+    torn_answers: int = 0
+    create_timeout: int = 0
+    create_hangs: int = 0
     lose_shells: int = 0
     die_before_change: int = 0
     die_after_change: int = 0
+    die_after_answer: int = 0
     stuck_cmdlet: str = ""
     quota: bool = False
+    quota_code: int = SHELL_QUOTA
     second_hop_refused: bool = False
     iis_down: bool = False
     setup_running: bool = False
@@ -68,6 +78,7 @@ class Server:
     owa_pool_started: datetime | None = None
     ecp_pool_started: datetime | None = None
     faults: ServerFaults = field(default_factory=ServerFaults)
+    followers: list[Callable[[], None]] = field(default_factory=list)
 
     @property
     def build(self) -> tuple[int, ...]:
@@ -99,12 +110,21 @@ class Server:
         """The time by this server's clock."""
         return self.clock() + timedelta(seconds=self.faults.clock_skew)
 
+    def shown(self, moment: datetime | None) -> datetime | None:
+        """A moment of this server as its clock has it: Windows dates its processes by that."""
+        return moment and moment + timedelta(seconds=self.faults.clock_skew)
+
     def is_called(self, name: str) -> bool:
         return name.lower() in (self.name.lower(), self.fqdn.lower())
 
     def add(self, certificate: StoredCertificate) -> str:
         self.store[certificate.thumbprint] = certificate
         return certificate.thumbprint
+
+    def tell_followers(self) -> None:
+        """A switch was thrown: sockets and look-ups that stand for this server follow it."""
+        for follow in tuple(self.followers):
+            follow()
 
     def uses_up(self, name: str) -> bool:
         """Is a fault that counts down due? It is then once less."""

@@ -29,16 +29,26 @@ class ConnectionLost(Exception):
     """The connection is to be dropped without an answer."""
 
 
+class NoAnswer(Exception):
+    """The connection stays, and nothing is ever said on it."""
+
+
 @dataclass(slots=True)
 class Shell:
     owner: str
     idle: float
     used: float
+    torn: bool = False
     commands: dict[str, Process] = field(default_factory=dict)
 
     def close(self) -> None:
         for process in self.commands.values():
             process.kill()
+
+
+def _torn(output: bytes) -> bytes:
+    """The first half, and the first byte of an é that something wrote to the console between."""
+    return output[: len(output) // 2] + "é".encode()[:1]
 
 
 def product_bootstrap() -> Bootstrap:
@@ -77,6 +87,16 @@ class WinRMService:
         self._lock = threading.Lock()
         self._shells: dict[str, Shell] = {}
 
+    def serve(self, organization: Organization) -> None:
+        """Another organisation behind the same ports; counters and shells begin anew."""
+        self.close()
+        followers, self.server.followers = self.server.followers, []
+        self.organization = organization
+        self.server = organization.server(self.server.fqdn)
+        self.server.followers = followers
+        self.counters = Counters()
+        self.server.tell_followers()
+
     @property
     def open_shells(self) -> int:
         self._expire()
@@ -96,7 +116,7 @@ class WinRMService:
             shell.close()
 
     def handle(self, request: Request, user: str) -> str:
-        """The body of the answer. Raises: Fault, ConnectionLost."""
+        """The body of the answer. Raises: Fault, ConnectionLost, NoAnswer."""
         self.counters.add(request.action)
         self._expire()
         if self.server.uses_up("lose_shells"):
@@ -140,7 +160,11 @@ class WinRMService:
 
     def _create(self, request: Request, user: str) -> str:
         if self.server.faults.quota:
-            raise Fault(soap.SHELL_QUOTA)
+            raise Fault(self.server.faults.quota_code)
+        if self.server.uses_up("create_timeout"):
+            raise Fault(soap.TIMED_OUT)
+        if self.server.uses_up("create_hangs"):
+            raise NoAnswer
         idle = request.text(".//rsp:IdleTimeOut")
         shell = Shell(user, soap.seconds(idle) if idle else IDLE, self._monotonic())
         shell_id = str(uuid.uuid4()).upper()
@@ -182,15 +206,22 @@ class WinRMService:
     def _receive(self, request: Request, shell: Shell) -> str:
         command_id = request.attribute(".//rsp:DesiredStream", "CommandId")
         process = self._process(shell, command_id)
+        if shell.torn:
+            shell.torn = False
+            raise ConnectionLost
         if self.server.uses_up("receive_timeout"):
             raise Fault(soap.TIMED_OUT)
         found = process.receive(request.timeout)
         if found is None:
             raise Fault(soap.TIMED_OUT)
         streams, exit_code = found
-        # what was run is not told: the connection goes, and the output with it
-        if b'"results"' in streams.get("stdout", b"") and self.server.uses_up("lost_answers"):
-            raise ConnectionLost
+        if b'"results"' in streams.get("stdout", b""):
+            # what was run is not told: the connection goes, and the output with it
+            if self.server.uses_up("lost_answers"):
+                raise ConnectionLost
+            if self.server.uses_up("torn_answers"):
+                shell.torn = True
+                return soap.received(command_id, {"stdout": _torn(streams["stdout"])}, None)
         return soap.received(command_id, streams, exit_code)
 
     def _signal(self, request: Request, shell: Shell) -> str:

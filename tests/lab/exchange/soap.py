@@ -27,6 +27,8 @@ TIMED_OUT: Final = 2150858793
 SHELL_NOT_FOUND: Final = 2150858843
 SCHEMA: Final = 2150858817
 SHELL_QUOTA: Final = 2150859173
+# wsmerror.h: shells, operations, of the user, of the system, users; those of the plug-in
+QUOTAS: Final = (*range(2150859173, 2150859177), 2150859179, *range(2150859236, 2150859243))
 OTHER_USER: Final = 2150859177
 BUSY: Final = 170
 BROKEN_PIPE: Final = 232  # inferred: what Windows says on a Send to a process that has ended
@@ -35,7 +37,7 @@ _SUBCODES: Final = {
     TIMED_OUT: "w:TimedOut",
     SHELL_NOT_FOUND: "w:InvalidSelectors",
     SCHEMA: "w:SchemaValidationError",
-    SHELL_QUOTA: "w:QuotaLimit",
+    **dict.fromkeys(QUOTAS, "w:QuotaLimit"),
     OTHER_USER: "w:AccessDenied",
     BUSY: "w:InternalError",
     BROKEN_PIPE: "w:InternalError",
@@ -116,7 +118,7 @@ def envelope(action: str, message_id: str, body: str) -> bytes:
 
 def fault(code: int, message_id: str, culture: str = "en-US") -> bytes:
     """Only the text is in the language of the server."""
-    reason = say(culture, f"wsman_{code}")
+    reason = say(culture, f"wsman_{SHELL_QUOTA if code in QUOTAS else code}")
     detail = (
         '<f:WSManFault xmlns:f="http://schemas.microsoft.com/wbem/wsman/1/wsmanfault"'
         f' Code="{code}" Machine="lab"><f:Message>{reason}</f:Message></f:WSManFault>'

@@ -7,15 +7,19 @@ import binascii
 import socket
 import ssl
 import threading
+from collections.abc import Callable
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any, Self
+from typing import Any, Self, TypeAlias
 
 from lab.exchange import soap
 from lab.exchange.ntlm import ENCRYPTED, NotAuthenticated, NtlmContext
-from lab.exchange.shells import ConnectionLost, WinRMService
+from lab.exchange.server import Server
+from lab.exchange.shells import ConnectionLost, NoAnswer, WinRMService
 from lab.exchange.soap import Fault
 
 _SOAP = "application/soap+xml;charset=UTF-8"
+Tls: TypeAlias = Callable[[str], ssl.SSLContext]
+"""The context for what the switch ``tls`` shows."""
 _CHALLENGE = (("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "NTLM"))
 
 
@@ -42,12 +46,15 @@ class _Handler(BaseHTTPRequestHandler):
             self.server.closing.wait(faults.latency)
         if faults.down:
             self.close_connection = True
-        elif service.server.uses_up("http_500"):
-            self._reply(500)
-        elif service.server.uses_up("http_400"):
-            self._reply(400)
+        elif status := self._failure(service.server):
+            self._reply(status)
         elif self._signed_in():
             self._dispatch(raw)
+
+    def _failure(self, server: Server) -> int:
+        """The HTTP status that a switch asks for; 0 for none."""
+        failures = (status for status in (500, 503, 400) if server.uses_up(f"http_{status}"))
+        return next(failures, 0)
 
     def _signed_in(self) -> bool:
         """Take the sign-in further; True once it is through and the body may be looked at."""
@@ -74,6 +81,7 @@ class _Handler(BaseHTTPRequestHandler):
         return not self.server.service.server.faults.unauthorized or self._turn_down()
 
     def _turn_down(self) -> bool:
+        self.server.service.counters.add("refused sign-ins")
         self.ntlm = None
         self._unauthorized(_CHALLENGE)
         return False
@@ -95,6 +103,9 @@ class _Handler(BaseHTTPRequestHandler):
         except NotAuthenticated:
             self._reply(400)
         except ConnectionLost:
+            self.close_connection = True
+        except NoAnswer:
+            self.rfile.read(1)  # until the client has gone
             self.close_connection = True
         else:
             self._reply_soap(status, body, encrypted=encrypted)
@@ -138,9 +149,7 @@ class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
-    def __init__(
-        self, address: tuple[str, int], service: WinRMService, tls: ssl.SSLContext | None
-    ) -> None:
+    def __init__(self, address: tuple[str, int], service: WinRMService, tls: Tls | None) -> None:
         super().__init__(address, _Handler)
         self.service = service
         self.secure = tls is not None
@@ -152,6 +161,7 @@ class _Listener(ThreadingHTTPServer):
 
     def server_bind(self) -> None:
         # HTTPServer would look up the host's name here, which can take seconds
+        self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         socket.socket.bind(self.socket, self.server_address)
         host, port = self.socket.getsockname()[:2]
         self.server_address, self.server_name, self.server_port = (host, port), host, port
@@ -159,7 +169,7 @@ class _Listener(ThreadingHTTPServer):
     def get_request(self) -> tuple[socket.socket, Any]:
         connection, address = self.socket.accept()
         if self._tls is not None:  # the handshake happens in the connection's own thread
-            connection = self._tls.wrap_socket(
+            connection = self._tls(self.service.server.faults.tls).wrap_socket(
                 connection, server_side=True, do_handshake_on_connect=False
             )
         return connection, address
@@ -199,13 +209,16 @@ class _Listener(ThreadingHTTPServer):
 
 
 class WinRMServer:
-    """A listener of a service; ``scheme`` is ``https`` (``tls`` needed) or ``http``."""
+    """A listener of a service; ``scheme`` is ``https`` (``tls`` needed) or ``http``.
+
+    Where ``tls`` is one context, it is shown whatever the switch says.
+    """
 
     def __init__(
         self,
         service: WinRMService,
         scheme: str = "https",
-        tls: ssl.SSLContext | None = None,
+        tls: Tls | ssl.SSLContext | None = None,
         address: tuple[str, int] = ("127.0.0.1", 0),
     ) -> None:
         if (scheme == "https") != (tls is not None):
@@ -213,17 +226,16 @@ class WinRMServer:
             raise ValueError(message)
         self.service = service
         self.scheme = scheme
-        self._listener = _Listener(address, service, tls)
-        self._thread = threading.Thread(
-            target=self._listener.serve_forever,
-            kwargs={"poll_interval": 0.05},
-            name=f"lab-winrm-{service.server.name}",
-            daemon=True,
-        )
+        self._tls = (lambda _: tls) if isinstance(tls, ssl.SSLContext) else tls
+        self._address = address
+        self._opening = threading.Lock()
+        self._placeholder: socket.socket | None = None
+        self._bind()
+        service.server.followers.append(self._follow)
 
     @property
     def port(self) -> int:
-        return int(self._listener.server_address[1])
+        return self._address[1]
 
     def start(self) -> Self:
         self._thread.start()
@@ -231,19 +243,59 @@ class WinRMServer:
 
     def stop(self) -> None:
         """Close the listener, its connections and the shells of its service."""
-        self._listener.shutdown()
-        self.service.close()
-        self._listener.hang_up()
-        self._listener.server_close()
-        self._thread.join(timeout=5)
+        if self._follow in self.service.server.followers:
+            self.service.server.followers.remove(self._follow)
+        with self._opening:
+            if self._placeholder is None:
+                self._close()
+            else:
+                self._placeholder.close()
 
     def hang_up(self) -> None:
         """Drop all connections, as http.sys does with idle ones; shells stay."""
         self._listener.hang_up()
         self._listener.closing.clear()
 
+    def _bind(self) -> None:
+        self._listener = _Listener(self._address, self.service, self._tls)
+        self._address = (self._address[0], int(self._listener.server_address[1]))
+        self._thread = threading.Thread(
+            target=self._listener.serve_forever,
+            kwargs={"poll_interval": 0.05},
+            name=f"lab-winrm-{self.service.server.name}",
+            daemon=True,
+        )
+
+    def _close(self) -> None:
+        self._listener.shutdown()
+        self.service.close()
+        self._listener.hang_up()
+        self._listener.server_close()
+        self._thread.join(timeout=5)
+
+    def _follow(self) -> None:
+        """Refuse connections, or take them again, as the switch ``refused`` says."""
+        refused = self.service.server.faults.refused
+        with self._opening:
+            if refused and self._placeholder is None:
+                self._close()
+                self._placeholder = _reserved(self._address)
+            elif not refused and self._placeholder is not None:
+                self._bind()
+                self._placeholder.close()
+                self._placeholder = None
+                self._thread.start()
+
     def __enter__(self) -> Self:
         return self.start()
 
     def __exit__(self, *_: object) -> None:
         self.stop()
+
+
+def _reserved(address: tuple[str, int]) -> socket.socket:
+    """The port stays ours, and whoever connects to it is refused."""
+    bound = socket.socket()
+    bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    bound.bind(address)
+    return bound

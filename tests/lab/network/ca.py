@@ -50,6 +50,10 @@ def self_signed(
     return builder.sign(used, hashes.SHA256())
 
 
+SHOWN = ("trusted", "other_ca", "other_name", "expired")
+"""What a listener may show, good and bad."""
+
+
 @dataclass(frozen=True, slots=True)
 class Leaf:
     """A server certificate with its key."""
@@ -119,6 +123,31 @@ class PrivateCA:
 
     def _key_identifier(self) -> x509.SubjectKeyIdentifier:
         return x509.SubjectKeyIdentifier.from_public_key(self._key.public_key())
+
+
+class Showcase:
+    """TLS contexts of one listener, by what they show; made when first shown."""
+
+    def __init__(self, ca: PrivateCA, names: Iterable[str], folder: Path) -> None:
+        self._ca, self._names, self._folder = ca, tuple(names), folder
+        self._contexts: dict[str, ssl.SSLContext] = {}
+
+    def __call__(self, shown: str) -> ssl.SSLContext:
+        """The context for one of ``SHOWN``."""
+        if shown not in self._contexts:
+            self._contexts[shown] = self._leaf(shown).server_context(self._folder)
+        return self._contexts[shown]
+
+    def _leaf(self, shown: str) -> Leaf:
+        match shown:
+            case "other_ca":
+                return PrivateCA("another CA").issue(self._names)
+            case "other_name":
+                return self._ca.issue(["elsewhere.example"])
+            case "expired":
+                return self._ca.issue(self._names, start=_now() - 30 * _DAY, days=10)
+            case _:
+                return self._ca.issue(self._names)
 
 
 def _name(common_name: str) -> x509.Name:

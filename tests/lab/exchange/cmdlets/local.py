@@ -25,10 +25,10 @@ def get_local_exchange_server(call: Call) -> list[Row]:
             "Fqdn": server.fqdn,
             "Version": server.version,
             "TimeUTC": server.now(),
-            "HealthManagerStartedUTC": server.health_manager(),
-            "ServiceHostStartedUTC": server.service_host_started,
-            "OwaPoolStartedUTC": server.owa_pool_started,
-            "EcpPoolStartedUTC": server.ecp_pool_started,
+            "HealthManagerStartedUTC": server.shown(server.health_manager()),
+            "ServiceHostStartedUTC": server.shown(server.service_host_started),
+            "OwaPoolStartedUTC": server.shown(server.owa_pool_started),
+            "EcpPoolStartedUTC": server.shown(server.ecp_pool_started),
             "SetupRunning": server.faults.setup_running,
             "TransportCertificateThumbprint": None
             if server.faults.transport_unreadable
@@ -69,7 +69,7 @@ def restart(call: Call) -> list[Row]:
     name = call.text("Name")
     if name == HEALTH_MANAGER:
         _restart_health_manager(server)
-    setattr(server, _STARTED[name], server.now())
+    setattr(server, _STARTED[name], server.clock())
     call.changed = True
     return []
 

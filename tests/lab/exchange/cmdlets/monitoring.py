@@ -45,8 +45,8 @@ def get_monitoring_items(call: Call) -> list[Row]:
 def invoke_probe(call: Call) -> list[Row]:
     server = _monitored(call)
     identity = call.text("Identity")
-    started = server.health_manager() or server.now()
-    warming = (server.now() - started).total_seconds() < call.organization.switches.probe_warmup
+    started = server.health_manager() or server.clock()
+    warming = (server.clock() - started).total_seconds() < call.organization.switches.probe_warmup
     known = identity.lower() == f"{HEALTH_SET}\\{PROBE}".lower() and _listed(call, server)
     if not known or warming:
         raise failure(

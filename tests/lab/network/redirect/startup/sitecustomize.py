@@ -36,12 +36,19 @@ class _Table:
         """The lab's port. Raises gaierror for a host that the lab does not have."""
         ports = self._read()
         name = host.lower().rstrip(".")
+        if name in self._unresolvable():
+            raise socket.gaierror(socket.EAI_NONAME, f"{host}: does not resolve now")
         known = ports.get(f"{name}:{port}")
         if known is not None:
             return known
         if any(key.rpartition(":")[0] == name for key in ports):
             return _NO_LISTENER
         raise socket.gaierror(socket.EAI_NONAME, f"{host}: not a host of the lab")
+
+    def _unresolvable(self) -> list[str]:
+        """Hosts that a switch of the lab hides; see LabServers."""
+        path = self._path.with_name("unresolvable.json")
+        return json.loads(path.read_text()) if path.exists() else []
 
     def _read(self) -> dict[str, int]:
         found = self._path.stat()
