@@ -26,6 +26,9 @@ endif
 PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
 	if "$$p" -c 'import sys; sys.exit(sys.version_info < (3, 11))' >/dev/null 2>&1; then echo "$$p"; break; fi; done)
 
+# make POWERSHELL=pwsh: the lab's servers run the shipped scripts in it.
+WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
+
 .DEFAULT_GOAL := help
 .PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix clean which-python
 .DELETE_ON_ERROR:
@@ -37,14 +40,14 @@ help: ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
-	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(ARGS)
+	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(WITH_POWERSHELL) $(ARGS)
 
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
-	@$(BIN)/python -m lab $(ARGS)
+	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
 
 test: $(READY) ## All tests (ARGS=... goes to pytest)
 	@$(BIN)/python -m lab.control_plane ensure --helm
-	@$(BIN)/pytest $(ARGS)
+	@$(BIN)/pytest $(WITH_POWERSHELL) $(ARGS)
 
 UNIT := tests/core tests/stages tests/properties
 

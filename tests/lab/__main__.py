@@ -9,6 +9,8 @@ import sys
 from pathlib import Path
 
 from lab import endpoints, wait
+from lab.exchange import pwsh
+from lab.exchange.pwsh import POWERSHELL_HELP
 from lab.resources import EXAMPLE
 from lab.running import Options, RunningLab
 from lab.toolchain import SetupError, say
@@ -75,6 +77,7 @@ def _arguments() -> argparse.Namespace:
         metavar="DIR",
         help="where endpoints.json is written (default: .lab)",
     )
+    add("--powershell", default="", metavar="NAME", help=POWERSHELL_HELP)
     add("--no-operator", action="store_true", help="leave the operator to you; prints how")
     return parser.parse_args()
 
@@ -87,10 +90,12 @@ def _count(text: str) -> int:
 
 
 def _run(given: argparse.Namespace) -> None:
+    powershell = pwsh.named(given.powershell) if given.powershell else ""
     say("starting control plane, Exchange and Microsoft 365" + _and_operator(given))
     options = Options(
         servers=given.servers,
         latency=given.latency,
+        powershell=powershell,
         operator=not given.no_operator,
         operator_flags=(f"--max-interval={given.max_interval}",),
     )

@@ -8,12 +8,15 @@ import signal
 import sys
 import time
 from contextlib import ExitStack
+from dataclasses import replace
 from pathlib import Path
 
 from lab.cluster import Cluster
 from lab.control_plane import ControlPlane
 from lab.demo_acts import Acts
 from lab.demo_screen import Screen
+from lab.exchange import pwsh
+from lab.exchange.pwsh import POWERSHELL_HELP
 from lab.installation import Names
 from lab.running import Options, RunningLab
 from lab.toolchain import SetupError
@@ -35,12 +38,13 @@ def main() -> int:
         help="a kubeconfig: use the cluster of its current context, in namespaces made for the "
         "demo and removed after it (default: a control plane of its own)",
     )
+    parser.add_argument("--powershell", default="", metavar="NAME", help=POWERSHELL_HELP)
     given = parser.parse_args()
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     screen, started = Screen(), time.monotonic()
     try:
         with ExitStack() as closing:
-            _play(screen, given.cluster, closing)
+            _play(screen, given, closing)
         screen.note("")
         seconds = time.monotonic() - started
         screen.good(f"Every step was seen to happen. {seconds:.0f} s, and everything is removed.")
@@ -53,14 +57,17 @@ def main() -> int:
     return 0
 
 
-def _play(screen: Screen, kubeconfig: Path | None, closing: ExitStack) -> None:
+def _play(screen: Screen, given: argparse.Namespace, closing: ExitStack) -> None:
+    powershell = pwsh.named(given.powershell) if given.powershell else ""
     screen.note(
         "Exchange Push Operator. Real: Kubernetes, the operator, and every protocol between."
     )
     screen.note(
         "Simulated: an Exchange organisation with two servers, and its Microsoft 365 tenant."
     )
-    options = _options(screen, kubeconfig, closing)
+    if powershell:
+        screen.note(f"Real, too: the host script on the servers, in {powershell}.")
+    options = replace(_options(screen, given.cluster, closing), powershell=powershell)
     screen.step("Control plane, Exchange, Microsoft 365 and the operator start")
     before = time.monotonic()
     lab = closing.enter_context(RunningLab(options))

@@ -27,12 +27,16 @@ from lab.resources import ROOT
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """How to start it. ``cluster`` is an existing one; without it a control plane is started."""
+    """How to start it. ``cluster`` is an existing one; without it a control plane is started.
+
+    ``powershell`` is the path of one that runs the shipped scripts; without it a stand-in does.
+    """
 
     cluster: Cluster | None = None
     names: Names = field(default_factory=Names)
     servers: int = 2
     latency: float = 0.0
+    powershell: str = ""
     operator: bool = True
     operator_flags: tuple[str, ...] = ("--max-interval=5s",)
     audit: bool = False
@@ -159,6 +163,7 @@ class RunningLab(ResourceClient):
     def _launch_servers(self) -> Process:
         command = [sys.executable, "-m", "lab.servers", f"--folder={self.folder}"]
         command += [f"--servers={self.options.servers}", f"--latency={self.options.latency}"]
+        command += [f"--powershell={self.options.powershell}"]
         path, temporary = str(ROOT / "tests"), str(self.folder)  # its files go with the folder
         environment = {**os.environ, "PYTHONPATH": path, "TMPDIR": temporary}
         log = self.folder / "servers.log"

@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +24,8 @@ from lab.exchange.build import default_organization
 from lab.exchange.counters import Counters
 from lab.exchange.faults import set_fault
 from lab.exchange.organization import ACCOUNT, Organization
+from lab.exchange.process import Process
+from lab.exchange.pwsh.process import PowerShellProcess
 from lab.exchange.winrm import WinRMServer
 from lab.hold import Door, HeldService, Hold
 from lab.microsoft365 import Microsoft365
@@ -48,8 +51,8 @@ class Shape:
 class LabServers:
     """The models and the listeners in front of them; `reset` makes the models anew."""
 
-    def __init__(self, folder: Path, shape: Shape) -> None:
-        self.folder, self.shape = folder, shape
+    def __init__(self, folder: Path, shape: Shape, powershell: str = "") -> None:
+        self.folder, self.shape, self._powershell = folder, shape, powershell
         self.hold = Hold()
         self.accounts = Accounts({ACCOUNT: PASSWORD})
         self._client = client_certificate()
@@ -127,7 +130,9 @@ class LabServers:
         return microsoft365, organization
 
     def _service(self, name: str) -> HeldService:
-        service = HeldService(self.organization, name, self.accounts)
+        process = partial(PowerShellProcess, powershell=self._powershell)
+        start = process if self._powershell else Process
+        service = HeldService(self.organization, name, self.accounts, process=start)
         service.hold = self.hold
         return service
 
@@ -160,12 +165,14 @@ def main() -> None:
     parser.add_argument("--folder", type=Path, required=True, help="where keys are written")
     parser.add_argument("--servers", type=int, default=2, help="Exchange servers (default: 2)")
     parser.add_argument("--latency", type=float, default=0.0, help="seconds before each answer")
+    parser.add_argument("--powershell", default="", help="path: it runs the shipped scripts")
     given = parser.parse_args()
     stop = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     signal.signal(signal.SIGINT, lambda *_: stop.set())
     with ExitStack() as closing:
-        servers = LabServers(given.folder, Shape(given.servers, latency=given.latency))
+        shape = Shape(given.servers, latency=given.latency)
+        servers = LabServers(given.folder, shape, given.powershell)
         servers.start(closing)
         control = closing.enter_context(ControlInterface(servers))
         print(json.dumps({**servers.describe(), "control": control.url}), flush=True)

@@ -127,6 +127,16 @@ def _no_session(answer: Json) -> CmdletFailed:
     )
 
 
+def program(folder: Path) -> str:
+    """The path of an executable that is this module."""
+    found = folder / "pwsh"
+    path = ":".join(sys.path)
+    command = f'exec "{sys.executable}" -m lab_tests.fake_powershell "$@"'
+    found.write_text(f"#!/bin/sh\nPYTHONPATH='{path}' {command}\n", "utf-8")
+    found.chmod(0o755)
+    return str(found)
+
+
 def main() -> int:
     encoded_command = sys.argv[sys.argv.index("-EncodedCommand") + 1]
     first, _, stage0 = base64.b64decode(encoded_command).decode("utf-16-le").partition("\n")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import sys
 from functools import partial
 from pathlib import Path
@@ -13,6 +12,7 @@ import pytest
 from lab.exchange.pwsh.process import PowerShellProcess
 from lab.exchange.runner import allow_list
 from lab.exchange.texts import CULTURES
+from lab_tests import fake_powershell
 from lab_tests.host_lines import PASSWORD, Story, stories, tell
 
 STORIES = stories()
@@ -59,24 +59,14 @@ def test_no_answer_repeats_a_password() -> None:
         assert secret not in said
 
 
-@pytest.fixture
-def fake(tmp_path: Path) -> str:
-    """A program that takes PowerShell's command line."""
-    program = tmp_path / "pwsh"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m lab_tests.fake_powershell "$@"\n')
-    program.chmod(0o755)
-    return str(program)
-
-
 @pytest.mark.lab
 @pytest.mark.skipif(sys.platform == "win32", reason="the program is a shell script")
 @each_story
 def test_what_the_lab_puts_around_powershell_changes_no_answer(
-    story: Story, fake: str, monkeypatch: pytest.MonkeyPatch
+    story: Story, tmp_path: Path
 ) -> None:
     """Prelude, stage 0, host script and the model behind the stub functions, without PowerShell."""
-    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(sys.path))
-    heard = tell(story, partial(PowerShellProcess, powershell=fake))
+    heard = tell(story, partial(PowerShellProcess, powershell=fake_powershell.program(tmp_path)))
     assert heard.answers == list(story.answers)
     assert heard.exit == story.exit
     assert heard.ready["host"] == "EX1"

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import base64
 import re
+import subprocess
+import sys
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -20,15 +22,20 @@ from lab.toolchain import SetupError
 tree_sitter = pytest.importorskip("tree_sitter")
 grammar = pytest.importorskip("tree_sitter_powershell")
 
+ROOT = Path(__file__).resolve().parents[2]
 HOST = (files("exchange_push_operator") / "powershell" / "host.ps1").read_text("ascii")
 SCRIPTS = {
     "prelude": prelude("127.0.0.1:4711"),
     "Exchange session": exchange_stubs(),
     "local session": local_stubs(),
+    "a Windows machine for tests": (ROOT / "hack" / "enable_winrm.ps1").read_text("ascii"),
 }
 CMDLETS = {
     *("ConvertFrom-Json", "Get-Command", "Import-Module", "New-Object", "Set-Alias"),
     *("Start-Sleep",),
+    *("Add-Content", "Add-LocalGroupMember", "ConvertTo-SecureString", "Enable-PSRemoting"),
+    *("Get-ChildItem", "Join-Path", "New-Item", "New-LocalUser", "New-SelfSignedCertificate"),
+    *("Remove-Item", "Set-Content", "Set-ItemProperty", "Where-Object", "Write-Output"),
 }
 
 
@@ -107,3 +114,22 @@ def test_a_powershell_that_is_not_there_is_said_in_one_line_with_the_cure() -> N
         pwsh.named("pwsh-that-nobody-has")
     assert "'pwsh-that-nobody-has' on PATH: install PowerShell 7" in str(caught.value)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.lab
+@pytest.mark.parametrize("program", ["lab", "lab.demo"])
+def test_a_lab_without_the_powershell_that_was_asked_for_ends_with_one_line(
+    program: str, tmp_path: Path
+) -> None:
+    folder = [f"--folder={tmp_path}"] if program == "lab" else []
+    done = subprocess.run(
+        [sys.executable, "-m", program, "--powershell=pwsh-that-nobody-has", *folder],
+        env={"PYTHONPATH": ":".join(sys.path), "HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 1
+    said = [line for line in (done.stdout + done.stderr).splitlines() if "nobody" in line]
+    assert len(said) == 1
+    assert "Traceback" not in done.stderr

@@ -6,6 +6,7 @@ import shutil
 
 from lab.toolchain import SetupError
 
+POWERSHELL_HELP = "a PowerShell that runs the shipped scripts (default: a stand-in in Python)"
 NAMES = ("pwsh", "powershell.exe")
 
 
