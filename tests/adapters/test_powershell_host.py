@@ -95,6 +95,11 @@ def test_a_login_names_the_server_whose_session_is_opened() -> None:
     }
 
 
+def test_a_login_without_a_password_goes_on_with_what_was_delegated() -> None:
+    line = encode_login("0b", "ex1.corp.fabrikam.com", "svc-epo@corp.fabrikam.com", None)
+    assert "password" not in json.loads(line)
+
+
 @settings(max_examples=25)
 @given(st.dictionaries(st.text(), JSON))
 def test_what_the_host_writes_as_an_object_is_read_as_it_was(message: dict[str, Any]) -> None:

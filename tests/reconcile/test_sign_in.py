@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -81,6 +82,20 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
         put("fabrikam-exchange", "password", b"\xff\xfe"),
         ("Ready", "SecretInvalid"),
         "not UTF-8",
+    ),
+    "a password and a keytab": (
+        {"exchange": {"connection": {"transport": "Kerberos"}}},
+        put("fabrikam-exchange", "keytab", b"\x05\x02"),
+        ("Ready", "SecretInvalid"),
+        "has password and keytab; keep one",
+    ),
+    "a keytab for NTLM": (
+        {"exchange": {"connection": {"transport": "NTLM"}}},
+        lambda outside: outside.secrets["fabrikam-exchange"].update(
+            {"keytab": outside.secrets["fabrikam-exchange"].pop("password")}
+        ),
+        ("Ready", "SecretInvalid"),
+        "set transport Kerberos",
     ),
     "no certificate in the Entra Secret": (
         {},
@@ -181,6 +196,18 @@ def test_a_ca_of_the_resources_own_reaches_the_connection() -> None:
     operator.step()
     assert operator.accesses[0].ca_pem == "-----BEGIN CERTIFICATE-----"
     assert "corp-ca" not in repr(operator.accesses[0].password)
+
+
+def test_a_keytab_reaches_the_connection_byte_for_byte() -> None:
+    outside = lab({"exchange": {"connection": {"transport": "Kerberos"}}})
+    outside.secrets["fabrikam-exchange"] = {"username": b"svc-epo", "keytab": b"\x05\x02\xff\n"}
+    operator = outside.operator()
+    operator.step()
+    (access,) = operator.accesses[:1]
+    assert access.password is None
+    assert access.keytab is not None
+    assert b64decode(access.keytab.reveal()) == b"\x05\x02\xff\n"
+    assert access.keytab.reveal() not in repr(access)
 
 
 def test_a_changed_secret_is_another_version() -> None:

@@ -59,6 +59,17 @@ class KerberosSignIn(AuthBase):
         return request
 
     def _answer(self, response: Response, **options: Any) -> Response:
+        try:
+            return self._handle(response, options)
+        except gssapi.exceptions.GSSError as error:
+            response.close()
+            meaning = explain_code(error.min_code, self._tickets.who(self._server))
+            raise NoTicket(meaning) from error
+        except (NoTicket, WinRMTransportError):
+            response.close()
+            raise
+
+    def _handle(self, response: Response, options: dict[str, Any]) -> Response:
         if response.status_code == _OK and self._context is None:
             raise NoTicket(not_proven(self._tickets.who(self._server)))
         if response.status_code != _UNAUTHORIZED:
@@ -70,11 +81,7 @@ class KerberosSignIn(AuthBase):
         offer = _token(response)
         if offer is None:
             raise NoTicket(not_offered(self._tickets.who(self._server)))
-        try:
-            return self._sign_in(response, options)
-        except gssapi.exceptions.GSSError as error:
-            meaning = explain_code(error.min_code, self._tickets.who(self._server))
-            raise NoTicket(meaning) from error
+        return self._sign_in(response, options)
 
     def _sign_in(self, response: Response, options: dict[str, Any]) -> Response:
         ticket = self._tickets.get(self._server)
@@ -85,11 +92,11 @@ class KerberosSignIn(AuthBase):
         request = response.request.copy()
         request.headers["Authorization"] = f"Negotiate {token}"
         answer: Response = response.connection.send(request, **options)
-        proof = _token(answer)
-        if proof:
-            context.step(proof)  # raises what the server turned down, by its number
-        if answer.status_code == _OK:
-            self._check(context)
+        try:
+            self._check(answer, context)
+        except BaseException:
+            answer.close()
+            raise
         self._context = context
         return answer
 
@@ -110,9 +117,14 @@ class KerberosSignIn(AuthBase):
             channel_bindings=bindings,
         )
 
-    def _check(self, context: gssapi.SecurityContext) -> None:
-        who = self._tickets.who(self._server)
-        if not context.complete:
+    def _check(self, answer: Response, context: gssapi.SecurityContext) -> None:
+        who, proof = self._tickets.who(self._server), _token(answer)
+        if proof:
+            context.step(proof)
+        complete = context.complete  # raises what the server turned down: gssapi has put it off
+        if answer.status_code != _OK:
+            return
+        if not complete:
             raise NoTicket(not_proven(who))
         delegated = gssapi.RequirementFlag.delegate_to_peer in context.actual_flags
         if self._tickets.delegates and not delegated:

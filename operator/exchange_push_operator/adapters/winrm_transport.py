@@ -163,13 +163,20 @@ class DirectTransport(winrm.transport.Transport):
             session.auth = self._sign_in()
             session.headers.update(self.default_headers)
             self.encryption = None  # the keys of the connection before
-            if self.message_encryption == "always":
-                self.setup_encryption(session)
-            elif self.tickets is not None:
-                request = requests.Request("POST", self.endpoint)
-                self._send_message_request(session, session.prepare_request(request))
+            try:
+                self._begin(session)
+            except BaseException:
+                session.close()
+                raise
             self.session = session
         return self.session
+
+    def _begin(self, session: requests.Session) -> None:
+        if self.message_encryption == "always":
+            self.setup_encryption(session)
+        elif self.tickets is not None:
+            request = requests.Request("POST", self.endpoint)
+            self._send_message_request(session, session.prepare_request(request))
 
     def _sign_in(self) -> AuthBase:
         if self.tickets is not None:

@@ -32,6 +32,7 @@ class Host:
     version: str = ""
     boot: str = field(default_factory=lambda: uuid.uuid4().hex)
     exit_code: int | None = None
+    delegated: bool = False
     username: str = ""
     _password: str = field(default="", repr=False)
     _fqdn: str = ""
@@ -154,13 +155,19 @@ class Host:
         if not self._fqdn:
             raise not_logged_in()
         faults = self.server.faults
-        denied = faults.second_hop_refused or not self.accounts.check(self.username, self._password)
+        denied = faults.second_hop_refused or not self._may_go_on()
         if denied or faults.iis_down or not self.server.is_called(self._fqdn):
             self._session = False
             raise session_failed(self.server, denied=denied)
         if not self._session:
             self._session = True
             self.counters.add("sessions")
+
+    def _may_go_on(self) -> bool:
+        """The second hop: with the password of the login, else with what was delegated."""
+        if self._password:
+            return self.accounts.check(self.username, self._password)
+        return self.delegated
 
 
 def changes_something(call: Json) -> bool:

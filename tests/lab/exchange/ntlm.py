@@ -1,4 +1,4 @@
-"""NTLM on the server's side of one TCP connection, and the encryption of its messages."""
+"""NTLM on the server's side of one TCP connection."""
 
 from __future__ import annotations
 
@@ -11,33 +11,20 @@ import spnego
 from spnego.exceptions import SpnegoError
 
 from lab.exchange.accounts import Accounts
-
-_BOUNDARY = b"--Encrypted Boundary"
-_PROTOCOL = b"application/HTTP-SPNEGO-session-encrypted"
-ENCRYPTED = f'multipart/encrypted;protocol="{_PROTOCOL.decode()}";boundary="Encrypted Boundary"'
+from lab.exchange.messages import NotAuthenticated, SignedIn
 
 # pyspnego finds the accounts through an environment variable, so one sign-in at a time.
 _LOCK = threading.Lock()
 
 
-class NotAuthenticated(Exception):
-    """The client is not who it says."""
-
-
-class NtlmContext:
+class NtlmContext(SignedIn):
     """One sign-in."""
 
     def __init__(self, accounts: Accounts) -> None:
         self._accounts = accounts
         self._context: Any = None
-        self.user = ""
-
-    @property
-    def complete(self) -> bool:
-        return bool(self.user)
 
     def step(self, token: bytes) -> bytes:
-        """Take the client's message; what to answer with. Raises: NotAuthenticated."""
         claimed = _claimed_user(token)
         if claimed:
             self._accounts.attempts.add(claimed)
@@ -63,31 +50,15 @@ class NtlmContext:
             if before is not None:
                 os.environ["NTLM_USER_FILE"] = before
 
-    def decrypt(self, raw: bytes) -> bytes:
-        """A message in MS-WSMV's envelope. Raises: NotAuthenticated where it is keyed otherwise."""
+    def wrap(self, body: bytes) -> tuple[bytes, bytes, int]:
+        signature, sealed, padding = self._context.wrap_winrm(body)
+        return bytes(signature), bytes(sealed), int(padding)
+
+    def unwrap(self, signature: bytes, sealed: bytes) -> bytes:
         try:
-            payload = [part for part in raw.split(_BOUNDARY + b"\r\n") if part][1]
-            payload = payload.removesuffix(_BOUNDARY + b"--\r\n")
-            payload = payload.removeprefix(b"\tContent-Type: application/octet-stream\r\n")
-            (length,) = struct.unpack("<i", payload[:4])
-            header, sealed = payload[4 : 4 + length], payload[4 + length :]
-            return bytes(self._context.unwrap_winrm(header, sealed))
+            return bytes(self._context.unwrap_winrm(signature, sealed))
         except (SpnegoError, ValueError, struct.error, IndexError) as error:
             raise NotAuthenticated from error
-
-    def encrypt(self, body: bytes) -> bytes:
-        header, data, padding = self._context.wrap_winrm(body)
-        kind = f"type=application/soap+xml;charset=UTF-8;Length={len(body) + padding}".encode()
-        parts = (
-            _BOUNDARY + b"\r\n",
-            b"\tContent-Type: " + _PROTOCOL + b"\r\n",
-            b"\tOriginalContent: " + kind + b"\r\n",
-            _BOUNDARY + b"\r\n",
-            b"\tContent-Type: application/octet-stream\r\n",
-            struct.pack("<i", len(header)) + header + data,
-            _BOUNDARY + b"--\r\n",
-        )
-        return b"".join(parts)
 
 
 def _claimed_user(token: bytes) -> str:

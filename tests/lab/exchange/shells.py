@@ -9,12 +9,14 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from importlib import import_module
+from pathlib import Path
 from typing import TypeAlias
 
 from lab.exchange import configuration, soap
 from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
 from lab.exchange.host import Host
+from lab.exchange.messages import SignedIn
 from lab.exchange.organization import Organization
 from lab.exchange.process import Bootstrap, Process
 from lab.exchange.soap import Fault, Request
@@ -36,6 +38,7 @@ class NoAnswer(Exception):
 @dataclass(slots=True)
 class Shell:
     owner: str
+    delegated: bool
     idle: float
     used: float
     torn: bool = False
@@ -63,7 +66,9 @@ class WinRMService:
 
     ``counters`` counts requests by kind (``Create``, ``Command``, ``Send``, ``Receive``,
     ``Signal``, ``Delete``, ``auth``), ``processes`` and Exchange ``sessions`` ever started, and
-    ``host.login``, ``host.ping``, ``host.run``.
+    ``host.login``, ``host.ping``, ``host.run``. ``sign_ins`` counts those that were taken, by
+    account, and how many of them were ``delegated`` or ``bound to TLS``. ``keytab`` is the
+    service's own; without it there is no Kerberos.
     """
 
     def __init__(
@@ -81,6 +86,8 @@ class WinRMService:
         self.accounts = accounts
         self.counters = Counters()
         self.settings: dict[str, str] = {}
+        self.sign_ins = Counters()
+        self.keytab: Path | None = None
         self._bootstrap = bootstrap
         self._start = process
         self._monotonic = monotonic
@@ -115,7 +122,15 @@ class WinRMService:
         for shell in shells:
             shell.close()
 
-    def handle(self, request: Request, user: str) -> str:
+    def signs_in(self, client: SignedIn) -> None:
+        """Somebody has signed in."""
+        self.sign_ins.add(client.user)
+        if client.delegated:
+            self.sign_ins.add("delegated")
+        if client.bound:
+            self.sign_ins.add("bound to TLS")
+
+    def handle(self, request: Request, client: SignedIn) -> str:
         """The body of the answer. Raises: Fault, ConnectionLost, NoAnswer."""
         self.counters.add(request.action)
         self._expire()
@@ -129,12 +144,12 @@ class WinRMService:
             "Delete": self._delete,
         }
         if request.action == "Create":
-            return self._create(request, user)
+            return self._create(request, client)
         if request.action == "Get" and request.resource == configuration.RESOURCE:
             return configuration.document(self.settings)
         if request.action not in actions:
             raise Fault(soap.SCHEMA)
-        shell = self._shell(request, user)
+        shell = self._shell(request, client.user)
         try:
             return actions[request.action](request, shell)
         finally:
@@ -158,7 +173,7 @@ class WinRMService:
         shell.used = self._monotonic()
         return shell
 
-    def _create(self, request: Request, user: str) -> str:
+    def _create(self, request: Request, client: SignedIn) -> str:
         if self.server.faults.quota:
             raise Fault(self.server.faults.quota_code)
         if self.server.uses_up("create_timeout"):
@@ -166,7 +181,8 @@ class WinRMService:
         if self.server.uses_up("create_hangs"):
             raise NoAnswer
         idle = request.text(".//rsp:IdleTimeOut")
-        shell = Shell(user, soap.seconds(idle) if idle else IDLE, self._monotonic())
+        seconds = soap.seconds(idle) if idle else IDLE
+        shell = Shell(client.user, client.delegated, seconds, self._monotonic())
         shell_id = str(uuid.uuid4()).upper()
         with self._lock:
             self._shells[shell_id] = shell
@@ -177,10 +193,15 @@ class WinRMService:
         command_id = str(uuid.uuid4()).upper()
         self.counters.add("processes")
         shell.commands[command_id] = self._start(
-            request.command, bootstrap, lambda: self._host(bootstrap.sha256)
+            request.command, bootstrap, lambda: self._host_of(shell, bootstrap.sha256)
         )
         identifier = f"<rsp:CommandId>{command_id}</rsp:CommandId>"
         return f"<rsp:CommandResponse>{identifier}</rsp:CommandResponse>"
+
+    def _host_of(self, shell: Shell, version: str) -> Host:
+        host = self._host(version)
+        host.delegated = shell.delegated
+        return host
 
     def _host(self, version: str) -> Host:
         return Host(self.organization, self.server, self.accounts, self.counters, version)

@@ -1,4 +1,4 @@
-"""One WinRM listener: WS-Management over HTTP or HTTPS, NTLM for each TCP connection."""
+"""One WinRM listener: WS-Management over HTTP or HTTPS, a sign-in for each TCP connection."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
 from lab.exchange import soap
-from lab.exchange.ntlm import ENCRYPTED, NotAuthenticated, NtlmContext
+from lab.exchange.messages import NotAuthenticated, SignedIn
+from lab.exchange.ntlm import NtlmContext
 from lab.exchange.server import Server
 from lab.exchange.shells import ConnectionLost, NoAnswer, WinRMService
 from lab.exchange.soap import Fault
@@ -20,7 +21,8 @@ from lab.exchange.soap import Fault
 _SOAP = "application/soap+xml;charset=UTF-8"
 Tls: TypeAlias = Callable[[str], ssl.SSLContext]
 """The context for what the switch ``tls`` shows."""
-_CHALLENGE = (("WWW-Authenticate", "Negotiate"), ("WWW-Authenticate", "NTLM"))
+_SCHEMES = ("Negotiate", "Kerberos", "NTLM")
+_CHALLENGE = tuple(("WWW-Authenticate", scheme) for scheme in _SCHEMES)
 
 
 class _Handler(BaseHTTPRequestHandler):
@@ -34,7 +36,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def setup(self) -> None:
         super().setup()
-        self.ntlm: NtlmContext | None = None
+        self.proof: tuple[tuple[str, str], ...] = ()  # of the server, for who signs in
+        self.signed_in: SignedIn | None = None
 
     def log_message(self, *_: Any) -> None:
         """Say nothing."""
@@ -59,31 +62,43 @@ class _Handler(BaseHTTPRequestHandler):
     def _signed_in(self) -> bool:
         """Take the sign-in further; True once it is through and the body may be looked at."""
         scheme, _, token = self.headers.get("Authorization", "").partition(" ")
-        if scheme in ("NTLM", "Negotiate"):
+        if scheme in _SCHEMES:
             return self._step(scheme, token)
-        if self.ntlm is not None and self.ntlm.complete:
+        if self.signed_in is not None and self.signed_in.complete:
             return True
         self._unauthorized(_CHALLENGE)
         return False
 
     def _step(self, scheme: str, token: str) -> bool:
         self.server.service.counters.add("auth")
-        if self.ntlm is None or self.ntlm.complete:
-            self.ntlm = NtlmContext(self.server.service.accounts)
         try:
-            answer = self.ntlm.step(base64.b64decode(token))
-        except (NotAuthenticated, binascii.Error):
-            return self._turn_down()
-        if not self.ntlm.complete:
-            text = f"{scheme} {base64.b64encode(answer).decode()}"
-            self._unauthorized((("WWW-Authenticate", text),))
+            message = base64.b64decode(token)
+            if self.signed_in is None or self.signed_in.complete:
+                self.signed_in = self._context(scheme, message)
+            answer = self.signed_in.step(message)
+        except (NotAuthenticated, binascii.Error) as error:
+            return self._turn_down(scheme, b"".join(error.args[:1]))
+        self.proof = _token(scheme, answer)
+        if not self.signed_in.complete:
+            self._unauthorized(self.proof)
             return False
+        self.server.service.signs_in(self.signed_in)
         return not self.server.service.server.faults.unauthorized or self._turn_down()
 
-    def _turn_down(self) -> bool:
+    def _context(self, scheme: str, message: bytes) -> SignedIn:
+        service = self.server.service
+        if message.startswith(b"NTLMSSP"):
+            return NtlmContext(service.accounts)
+        if service.keytab is None:
+            raise NotAuthenticated
+        from lab.exchange.kerberos import KerberosContext  # noqa: PLC0415 - needs the extra
+
+        return KerberosContext(service.keytab, scheme, self.server.certificate)
+
+    def _turn_down(self, scheme: str = "", token: bytes = b"") -> bool:
         self.server.service.counters.add("refused sign-ins")
-        self.ntlm = None
-        self._unauthorized(_CHALLENGE)
+        self.signed_in = None
+        self._unauthorized(_token(scheme, token) or _CHALLENGE)
         return False
 
     def _unauthorized(self, headers: tuple[tuple[str, str], ...]) -> None:
@@ -91,15 +106,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _dispatch(self, raw: bytes) -> None:
         """Decrypt, answer, encrypt. Over plain HTTP nothing travels unencrypted."""
-        if not raw or self.ntlm is None:  # the sign-in that precedes the first message
-            self._reply(200)
+        if not raw or self.signed_in is None:  # the sign-in that precedes the first message
+            self._reply(200, headers=self.proof)
             return
         encrypted = self.headers.get("Content-Type", "").startswith("multipart/encrypted")
         if not encrypted and not self.server.secure:
             self._reply(500)
             return
         try:
-            status, body = self._answer(self.ntlm.decrypt(raw) if encrypted else raw)
+            status, body = self._answer(self.signed_in.decrypt(raw) if encrypted else raw)
         except NotAuthenticated:
             self._reply(400)
         except ConnectionLost:
@@ -111,20 +126,20 @@ class _Handler(BaseHTTPRequestHandler):
             self._reply_soap(status, body, encrypted=encrypted)
 
     def _answer(self, raw: bytes) -> tuple[int, bytes]:
-        assert self.ntlm is not None
+        assert self.signed_in is not None
         message_id = ""
         try:
             request = soap.read(raw)
             message_id = request.message_id
-            body = self.server.service.handle(request, self.ntlm.user)
+            body = self.server.service.handle(request, self.signed_in)
         except Fault as error:
             culture = self.server.service.server.culture
             return 500, soap.fault(error.code, message_id, culture)
         return 200, soap.envelope(request.action, message_id, body)
 
     def _reply_soap(self, status: int, body: bytes, *, encrypted: bool) -> None:
-        if encrypted and self.ntlm is not None:
-            self._reply(status, self.ntlm.encrypt(body), ENCRYPTED)
+        if encrypted and self.signed_in is not None:
+            self._reply(status, self.signed_in.encrypt(body), self.signed_in.content_type)
         else:
             self._reply(status, body, _SOAP)
 
@@ -145,6 +160,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
+def _token(scheme: str, token: bytes) -> tuple[tuple[str, str], ...]:
+    text = f"{scheme} {base64.b64encode(token).decode()}"
+    return (("WWW-Authenticate", text),) if token else ()
+
+
 class _Listener(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
@@ -153,6 +173,7 @@ class _Listener(ThreadingHTTPServer):
         super().__init__(address, _Handler)
         self.service = service
         self.secure = tls is not None
+        self.certificate = b""
         self.closing = threading.Event()
         self._tls = tls
         self._open: set[socket.socket] = set()
@@ -211,7 +232,8 @@ class _Listener(ThreadingHTTPServer):
 class WinRMServer:
     """A listener of a service; ``scheme`` is ``https`` (``tls`` needed) or ``http``.
 
-    Where ``tls`` is one context, it is shown whatever the switch says.
+    Where ``tls`` is one context, it is shown whatever the switch says. With its ``certificate``
+    (DER) the listener looks at channel bindings.
     """
 
     def __init__(
@@ -220,6 +242,8 @@ class WinRMServer:
         scheme: str = "https",
         tls: Tls | ssl.SSLContext | None = None,
         address: tuple[str, int] = ("127.0.0.1", 0),
+        *,
+        certificate: bytes = b"",
     ) -> None:
         if (scheme == "https") != (tls is not None):
             message = f"{scheme}: TLS goes with https and only with it"
@@ -230,6 +254,7 @@ class WinRMServer:
         self._address = address
         self._opening = threading.Lock()
         self._placeholder: socket.socket | None = None
+        self._certificate = certificate
         self._bind()
         service.server.followers.append(self._follow)
 
@@ -258,6 +283,7 @@ class WinRMServer:
 
     def _bind(self) -> None:
         self._listener = _Listener(self._address, self.service, self._tls)
+        self._listener.certificate = self._certificate
         self._address = (self._address[0], int(self._listener.server_address[1]))
         self._thread = threading.Thread(
             target=self._listener.serve_forever,
