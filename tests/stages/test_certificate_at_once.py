@@ -164,7 +164,7 @@ def test_what_is_older_than_the_certificate_is_restarted_on_one_server_after_ano
     plan = plan_of(STAGE, config(), published(since(BEFORE), since(BEFORE)))
     assert told(plan) == ("False", "ServicesStale", RESTARTS)
     assert {step.server for step in plan.steps} == {EX1}
-    assert all(step.last for step in plan.steps)
+    assert all(step.alone for step in plan.steps)
     plan = plan_of(STAGE, config(), published(since(AFTER), since(BEFORE)))
     assert {step.server for step in plan.steps} == {EX2}
     assert told(plan_of(STAGE, config(), published(since(AFTER), since(AFTER)))) == VALID

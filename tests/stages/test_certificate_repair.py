@@ -74,7 +74,7 @@ def test_it_is_imported_on_one_server_after_another() -> None:
 
 def test_it_comes_after_all_other_changes() -> None:
     (step,) = plan_of(STAGE, ASKED, lacking([], [])).steps
-    assert step.last
+    assert step.alone
 
 
 def test_it_is_taken_from_a_server_that_has_the_key() -> None:

@@ -70,7 +70,7 @@ def copy(thumbprint: str, holder: str, server: str) -> Step:
         event="CertificateImported",
         server=holder,
         command=cmdlet("Copy-ExchangeCertificate", Thumbprint=thumbprint, Server=server),
-        last=True,
+        alone=True,
     )
 
 

@@ -65,7 +65,8 @@ class Step:
     ``summary`` says what a GraphRequest changes; its body is too long to read. ``parts`` names each
     thing that it changes, so that a change that is undone again and again is known by it.
     ``fallback`` is sent where Entra ID refuses ``command`` for expired foreign keys (opt-in).
-    ``last``: nothing else rests on it, so it comes after all others: should it fail, they are done.
+    ``alone``: it mends one server, and it and the other steps do not rest on each other: it comes
+    after them, whether or not one of them failed.
     """
 
     action: str
@@ -77,7 +78,7 @@ class Step:
     parts: tuple[str, ...] = ()
     guard: Guard | None = None
     fallback: GraphRequest | None = None
-    last: bool = False
+    alone: bool = False
 
     @property
     def key(self) -> str:

@@ -137,7 +137,7 @@ def _restarts(server: str, services: tuple[str, ...]) -> tuple[Step, ...]:
             event="ServiceRestarted",
             server=server,
             command=cmdlet(_SERVICES[name][0], Name=name),
-            last=True,
+            alone=True,
         )
         for name in services
     )

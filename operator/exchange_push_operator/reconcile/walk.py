@@ -149,7 +149,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     )
     return [
         (name, step)
-        for name, step in sorted(steps, key=lambda named: named[1].last)
+        for name, step in sorted(steps, key=lambda named: named[1].alone)
         if step.key not in result.tried
         and not awaits_administrator(session, step)
         and step.key not in result.contended
@@ -166,8 +166,13 @@ def awaits_administrator(session: Session, step: Step) -> bool:
 def _round(
     session: Session, memory: Memory, result: Walk, steps: Sequence[tuple[str, Step]]
 ) -> bool:
-    """Perform steps in order up to the first failure; whether another look is worth it."""
+    """Perform steps in order up to the first failure; whether another look is worth it.
+
+    Steps that stand alone come last, and are performed all the same.
+    """
     for name, step in steps:
+        if result.failure and not step.alone:
+            continue
         result.tried.add(step.key)
         try:
             perform(session, result.observed, step)
@@ -181,11 +186,11 @@ def _round(
             unsure(memory, name, step, session.world.clock())
             return True
         except PushError as error:
-            result.failure = (name, error)
-            return result.changed
+            result.failure = result.failure or (name, error)
+            continue
         result.performed.append((name, step))
         remember(memory, name, step, session.world.clock())
-    return True
+    return result.changed or not result.failure
 
 
 def _settle(result: Walk) -> None:
