@@ -20,7 +20,8 @@ COPY operator operator
 RUN PATH=/build/bin:$PATH pip wheel --no-cache-dir --no-deps --no-build-isolation -w /wheels . \
  && python3 -m venv --without-pip /opt/operator \
  && /build/bin/pip --python /opt/operator/bin/python install --no-index --no-deps /wheels/*.whl \
- && /opt/operator/bin/exchange-push-operator --version
+ && /opt/operator/bin/exchange-push-operator --version \
+ && /opt/operator/bin/python -c 'import gssapi, krb5'
 
 FROM ${BASE}
 RUN apt-get update \

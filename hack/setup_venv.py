@@ -6,14 +6,18 @@ Runs on the machine's own Python, so it uses the standard library alone.
 import argparse
 import fcntl
 import os
+import re
 import shutil
 import subprocess
 import sys
+import tempfile
 import venv
 from pathlib import Path
 
 VENV = Path(".venv")
 LOCK = Path("requirements/dev.txt")
+KERBEROS = Path("requirements/kerberos.txt")
+BUILD_TOOLS = Path("requirements/image.txt")
 
 
 def main() -> None:
@@ -27,6 +31,7 @@ def main() -> None:
             return
         create()
         install()
+        install_kerberos()
         stamp.write_text(LOCK.read_text(encoding="utf-8"), encoding="utf-8")
 
 
@@ -70,6 +75,41 @@ def install() -> None:
             f"{tail}\ncannot install the packages of {LOCK} (pip's words are above): check that"
             " pip reaches its package index, then run make again"
         )
+
+
+def install_kerberos() -> None:
+    """Compile the kerberos extra where that is possible; its tests are skipped elsewhere."""
+    missing = [name for name in ("cc", "krb5-config") if shutil.which(name) is None]
+    if missing:
+        say(f"no {', '.join(missing)}, so no Kerberos here (Debian: gcc, libkrb5-dev, krb5-kdc)")
+        return
+    say("compiling the kerberos extra (about a minute)")
+    with tempfile.TemporaryDirectory() as folder:
+        lock, tools = Path(folder, "extra.txt"), Path(folder, "tools")
+        lock.write_text(only_extra(), encoding="utf-8")
+        venv.EnvBuilder(with_pip=True, symlinks=True).create(tools)
+        pip = [str(tools / "bin" / "python"), "-m", "pip", "--disable-pip-version-check", "-q"]
+        wheels = ["--no-deps", "--no-build-isolation", "--require-hashes", "-r", str(lock)]
+        ours = ["--python", str(VENV / "bin" / "python"), "install", "--no-deps", "--no-index"]
+        try:
+            subprocess.run([*pip, "install", "--require-hashes", "-r", BUILD_TOOLS], check=True)
+            subprocess.run([*pip, "wheel", *wheels, "-w", folder], check=True)
+            subprocess.run([*pip, *ours, *Path(folder).glob("*.whl")], check=True)
+        except subprocess.CalledProcessError:
+            say("no kerberos extra (pip's words are above): its tests are skipped")
+
+
+def only_extra() -> str:
+    """What the kerberos lock has and the other has not, hashes included."""
+    there = {entry.partition("==")[0] for entry in entries(LOCK)}
+    return "\n".join(one for one in entries(KERBEROS) if one.partition("==")[0] not in there)
+
+
+def entries(lock: Path) -> list[str]:
+    """The lock's packages, each with the lines of its hashes."""
+    lines = lock.read_text(encoding="utf-8").splitlines()
+    text = "\n".join(line for line in lines if not line.startswith("#"))
+    return re.split(r"\n(?=\S)", text)
 
 
 def follow(pip: "subprocess.Popen[str]", total: int) -> list[str]:

@@ -35,6 +35,7 @@ EVERY_VALUE: Values = {
     "logLevel": "debug",
     "logFormat": "text",
     "caBundle": {"configMapName": "corp-ca", "key": "bundle.pem"},
+    "krb5Conf": {"configMapName": "corp-krb5"},
     "extraArgs": ["--unreachable-grace-period=10m"],
     "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.corp.fabrikam.com:3128"}],
     "image": {"repository": "registry.fabrikam.com/operator", "digest": f"sha256:{'0' * 64}"},
@@ -204,6 +205,16 @@ def test_a_ca_bundle_comes_from_a_secret_or_a_config_map(bundle: Values, source:
     ((kind, of_source),) = source.items()
     file = {"key": "bundle.pem", "path": "ca.crt"}
     assert {kind: {**of_source, "items": [file]}} in sources
+
+
+def test_a_krb5_conf_comes_from_a_config_map() -> None:
+    proxy = {"name": "TZ", "value": "UTC"}
+    objects = render(krb5Conf={"configMapName": "corp-krb5", "key": "corp"}, extraEnv=[proxy])
+    file = {"key": "corp", "path": "krb5.conf"}
+    assert {"configMap": {"name": "corp-krb5", "items": [file]}} in projected(objects)
+    place = {"name": "KRB5_CONFIG", "value": "/etc/exchange-push-operator/krb5.conf"}
+    assert pod(objects)["containers"][0]["env"] == [place, proxy]
+    assert "env" not in pod(render())["containers"][0]
 
 
 def test_an_image_is_named_by_version_tag_or_digest() -> None:
