@@ -30,7 +30,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix clean which-python
+.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix nightly clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -93,6 +93,9 @@ bench: $(READY) ## The figures of docs/figures.md, measured
 
 matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
 	@$(BIN)/python -m lab.matrix $(ARGS)
+
+nightly: $(READY) ## 10,000 random organisations with random faults, and the matrix; half an hour
+	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)
 	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 
 # Timings belong in benchmarks: a busy machine must not fail a property.
 settings.register_profile("here", deadline=None)
+settings.register_profile("nightly", settings.get_profile("here"), max_examples=10_000)
 settings.load_profile("here")
 
 USES_PROCESSES = {"control_plane"}

@@ -68,6 +68,18 @@ def test_a_name_of_the_table_leads_to_a_port_of_this_machine(tmp_path: Path) -> 
         assert run(redirect, LOOK_UP, name, "443").stdout.strip() == "('127.0.0.1', 18443)"
 
 
+def test_a_name_that_a_switch_of_the_lab_hides_does_not_resolve_until_it_is_back(
+    tmp_path: Path,
+) -> None:
+    redirect = Redirect(tmp_path)
+    redirect.set("ex1.corp.fabrikam.com", 5986, 15986)
+    hidden = tmp_path / "unresolvable.json"
+    hidden.write_text('["ex1.corp.fabrikam.com"]')
+    assert "gaierror" in error(run(redirect, LOOK_UP, "ex1.corp.fabrikam.com", "5986"))
+    hidden.write_text("[]")
+    assert run(redirect, LOOK_UP, "ex1.corp.fabrikam.com", "5986").stdout.strip()
+
+
 def test_a_name_outside_of_the_table_does_not_resolve(tmp_path: Path) -> None:
     redirect = Redirect(tmp_path)
     assert "gaierror" in error(run(redirect, LOOK_UP, "example.org", "443"))
