@@ -19,7 +19,7 @@ from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509.oid import NameOID
 
-from exchange_push_operator.core import organization, principal
+from exchange_push_operator.core import organization, principal, push_proxy
 from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.config import EXCHANGE_ONLINE, PushConfig, Target
@@ -30,9 +30,9 @@ from exchange_push_operator.core.organization import AUTH_CONFIG, LOCAL_SERVER
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.ports import Answer, Identity
+from exchange_push_operator.core.probes import monitoring_items
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate, read_certificate, utc_text
-from exchange_push_operator.stages import verification
 from lab.microsoft365.sample import CONTOSO, DEDICATED, FABRIKAM
 from lab.microsoft365.sample import ORGANIZATION as ORGANIZATION_ID
 from lab.network.ca import rsa_key
@@ -229,6 +229,15 @@ def proxy(**changes: Any) -> dict[str, Any]:
     }
 
 
+def stored_proxy(**changes: Any) -> dict[str, Any]:
+    """The row of Get-LocalPushNotificationProxy."""
+    return {
+        "Name": "OnPrem-Proxy",
+        "WhenChangedUTC": "2026-10-22T09:00:00.0000000Z",
+        **changes,
+    }
+
+
 def component(name: str = "ServerWideOffline", state: str = "Active") -> dict[str, Any]:
     """A row of Get-ServerComponentState."""
     return {"Component": name, "State": state}
@@ -310,7 +319,8 @@ def _organization(asked: PushConfig) -> Mapping[Cmdlet, Said]:
         organization.AUTH_SERVERS: [auth_server()],
         organization.PARTNER_APPLICATIONS: [partner()],
         organization.SETTING_OVERRIDES: [],
-        organization.PROXY: [proxy()],
+        push_proxy.WHAT_IF: [proxy()],
+        push_proxy.DIRECTORY: [stored_proxy()],
     }
 
 
@@ -319,7 +329,7 @@ def _server(name: str) -> Mapping[Cmdlet, Said]:
         LOCAL_SERVER: [local(name)],
         LOCAL_CERTIFICATES: [held(AUTH), held(TRANSPORT, name="Microsoft Exchange")],
         organization.component_states(name): [component()],
-        verification.monitoring_items(name): [item()],
+        monitoring_items(name): [item()],
     }
 
 

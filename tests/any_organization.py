@@ -46,8 +46,9 @@ from answers import (
     proxy,
     seen,
     server,
+    stored_proxy,
 )
-from exchange_push_operator.core import certificate_store, organization
+from exchange_push_operator.core import certificate_store, organization, probes, push_proxy
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
@@ -55,7 +56,6 @@ from exchange_push_operator.core.friendly_name import friendly_name
 from exchange_push_operator.core.key_credentials import own_key_id
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.ports import Answer
-from exchange_push_operator.stages import verification
 
 EX4, EX5 = (f"ex{number}.corp.fabrikam.com" for number in (4, 5))
 EXPIRED = certificate(30, begins=-900, ends=-10)
@@ -176,7 +176,7 @@ class World:
             organization.component_states(name): [
                 component(state="Inactive" if self.rarely() else "Active")
             ],
-            verification.monitoring_items(name): [] if self.rarely() else [item()],
+            probes.monitoring_items(name): [] if self.rarely() else [item()],
         }
 
     def organization(
@@ -188,6 +188,7 @@ class World:
             [proxy()],
             [proxy(Enabled=False, Organization=None, Uri=None)],
             [proxy(Organization="contoso.com", WhenChangedUTC=days(-2))],
+            [proxy(WhenChangedUTC=None)],
             [],
         ]
         return {
@@ -206,7 +207,10 @@ class World:
             if self.rarely(0.05)
             else [partner(Enabled=not self.rarely())],
             organization.SETTING_OVERRIDES: [override()] if self.rarely(0.1) else [],
-            organization.PROXY: self.rng.choice(proxies),
+            push_proxy.WHAT_IF: self.rng.choice(proxies),
+            push_proxy.DIRECTORY: self.rng.choice([[stored_proxy()], [stored_proxy()], []])
+            if not self.rarely()
+            else missing(),
         }
 
     def auth_servers(self) -> list[dict[str, Any]]:
@@ -256,8 +260,7 @@ class World:
         if self.rarely():
             return observed
         probed = {
-            (name, verification.probe(asked, name)): self.rng.choice(PROBES)
-            for name in observed.answered
+            (name, probes.probe(asked, name)): self.rng.choice(PROBES) for name in observed.answered
         }
         return replace(observed, cmdlets={**observed.cmdlets, **probed})
 

@@ -221,7 +221,13 @@ class Operator:
     """One life: ports, sessions and memory are new. ``cut`` runs before and after each call."""
 
     def __init__(
-        self, outside: Lab, *, before: Cut = _no_cut, after: Cut = _no_cut, read_only: bool = False
+        self,
+        outside: Lab,
+        *,
+        before: Cut = _no_cut,
+        after: Cut = _no_cut,
+        read_only: bool = False,
+        chance: float = 0.5,
     ) -> None:
         """Connect to the lab."""
         self.lab = outside
@@ -242,6 +248,7 @@ class Operator:
             policy=self._policy,
             clock=outside.clock,
             read_only=read_only,
+            chance=lambda: chance,
         )
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:

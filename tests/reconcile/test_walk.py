@@ -248,8 +248,8 @@ def test_a_probe_that_fails_for_another_reason_does_not() -> None:
     set_fault(outside.organization, "outbound_blocked", value=True)
     outside.clock.forward(hours=25)
     operator.step()
-    assert outside.condition("Verified") == ("False", "ProbeFailed")
-    assert outside.condition("Ready") == ("False", "ProbeFailed")
+    assert outside.condition("Verified") == ("False", "NoConnection")
+    assert outside.condition("Ready") == ("False", "NoConnection")
     assert outside.status["servers"][0]["probeError"]
 
 

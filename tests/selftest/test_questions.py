@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_push_operator.core import certificate_store, organization
+from exchange_push_operator.core import certificate_store, organization, push_proxy
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import CmdletFailed, Unreachable
 from exchange_push_operator.core.ports import Answer
@@ -41,7 +41,7 @@ def test_why_the_host_did_not_start_is_told() -> None:
 
 def test_a_proxy_without_a_date_differs() -> None:
     row = {key: value for key, value in PROXY.items() if key != "WhenChangedUTC"}
-    evidence = Evidence(EX1, told(organization.PROXY, row))
+    evidence = Evidence(EX1, told(push_proxy.WHAT_IF, row))
     assert verdict("proxy-look", evidence) == (
         Verdict.DIFFERS,
         "an object without WhenChangedUTC",
@@ -50,7 +50,7 @@ def test_a_proxy_without_a_date_differs() -> None:
 
 def test_a_proxy_that_active_directory_shows_otherwise_differs() -> None:
     other = PROXY | {"Enabled": False}
-    answers = told(organization.PROXY, PROXY) | told(looks.DIRECTORY_PROXY, other)
+    answers = told(push_proxy.WHAT_IF, PROXY) | told(push_proxy.DIRECTORY, other)
     assert verdict("proxy-look", Evidence(EX1, answers)) == (
         Verdict.DIFFERS,
         "the directory object has another Enabled",
@@ -58,7 +58,7 @@ def test_a_proxy_that_active_directory_shows_otherwise_differs() -> None:
 
 
 def test_a_proxy_that_active_directory_confirms_is_as_expected() -> None:
-    answers = told(organization.PROXY, PROXY) | told(looks.DIRECTORY_PROXY, dict(PROXY))
+    answers = told(push_proxy.WHAT_IF, PROXY) | told(push_proxy.DIRECTORY, dict(PROXY))
     assert verdict("proxy-look", Evidence(EX1, answers))[0] is Verdict.EXPECTED
 
 

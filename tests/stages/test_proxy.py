@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from answers import PUSH, advised, config, missing, plan_of, proxy, seen, told
+from answers import PUSH, advised, config, missing, plan_of, proxy, seen, stored_proxy, told
 from exchange_push_operator.core.errors import CmdletFailed
-from exchange_push_operator.core.organization import PROXY
+from exchange_push_operator.core.push_proxy import DIRECTORY, LOOKS, WHAT_IF
 from exchange_push_operator.stages.proxy import STAGE
 
 ENABLE = f"Enable-PushNotificationProxy -Organization 'fabrikam.com' -Uri '{PUSH}' -Confirm:$false"
@@ -47,7 +47,7 @@ UNMANAGED = config({"proxy": {"state": "Unmanaged"}})
     ],
 )
 def test_a_proxy_that_is_to_be_enabled(row: dict[str, Any], expected: object) -> None:
-    plan = plan_of(STAGE, config(), seen(organization={PROXY: [row]}))
+    plan = plan_of(STAGE, config(), seen(organization={WHAT_IF: [row]}))
     assert told(plan) == expected
     assert advised(plan) == {"OwaForDevicesEnded"}
 
@@ -62,26 +62,70 @@ def test_a_proxy_that_is_to_be_enabled(row: dict[str, Any], expected: object) ->
     ids=["enabled", "enabled for another organisation", "disabled"],
 )
 def test_a_proxy_that_is_to_be_disabled(row: dict[str, Any], expected: object) -> None:
-    plan = plan_of(STAGE, DISABLED, seen(organization={PROXY: [row]}))
+    plan = plan_of(STAGE, DISABLED, seen(organization={WHAT_IF: [row]}))
     assert told(plan) == expected
     assert advised(plan) == set()
 
 
-@pytest.mark.parametrize("asked", [config(), DISABLED], ids=["to be enabled", "to be disabled"])
-def test_a_proxy_that_exchange_does_not_show_is_not_guessed(asked: Any) -> None:
-    plan = plan_of(STAGE, asked, seen(asked, organization={PROXY: []}))
-    assert told(plan) == ("Unknown", "NotObserved", ())
+THERE, OBJECT, ASKED = [stored_proxy()], [proxy()], [proxy(WhenChangedUTC=None)]
+ABSENT: list[Any] = []
+NOTHING: list[Any] = []
+UNREADABLE = missing("DirectoryServicesCOMException")
+NOT_OBSERVED = ("Unknown", "NotObserved", ())
+NEVER_CONFIGURED = ("False", "Disabled", (ENABLE,))
+
+
+@pytest.mark.parametrize(
+    ("shown", "directory", "expected"),
+    [
+        (OBJECT, THERE, UP_TO_DATE),
+        (OBJECT, UNREADABLE, UP_TO_DATE),
+        (OBJECT, ABSENT, NOT_OBSERVED),
+        (ASKED, THERE, NOT_OBSERVED),
+        (ASKED, UNREADABLE, NOT_OBSERVED),
+        (ASKED, ABSENT, NEVER_CONFIGURED),
+        (NOTHING, THERE, NOT_OBSERVED),
+        (NOTHING, UNREADABLE, NOT_OBSERVED),
+        (NOTHING, ABSENT, NEVER_CONFIGURED),
+    ],
+    ids=[
+        "the stored object is shown",
+        "the stored object is shown, nothing contradicts",
+        "an object is shown that the directory does not have",
+        "what was asked is shown, not what is stored",
+        "what was asked may be shown",
+        "what was asked is shown where nothing is stored",
+        "what is stored is not shown",
+        "nobody shows anything",
+        "neither has one: never configured",
+    ],
+)
+def test_what_is_shown_and_what_the_directory_has(
+    shown: Any, directory: Any, expected: object
+) -> None:
+    observed = seen(organization={WHAT_IF: shown, DIRECTORY: directory})
+    assert told(plan_of(STAGE, config(), observed)) == expected
+
+
+def test_a_proxy_that_was_never_configured_is_disabled_enough() -> None:
+    observed = seen(DISABLED, organization={WHAT_IF: [], DIRECTORY: []})
+    assert told(plan_of(STAGE, DISABLED, observed)) == UP_TO_DATE
+
+
+def test_a_proxy_that_nothing_shows_is_not_disabled_on_a_guess() -> None:
+    observed = seen(DISABLED, organization={WHAT_IF: ASKED})
+    assert told(plan_of(STAGE, DISABLED, observed)) == NOT_OBSERVED
 
 
 def test_a_proxy_that_cannot_be_looked_at_is_not_absent() -> None:
     with pytest.raises(CmdletFailed):
-        STAGE.observe(config(), seen(organization={PROXY: missing()}))
+        STAGE.observe(config(), seen(organization={WHAT_IF: missing()}))
 
 
 def test_an_unmanaged_proxy_is_not_even_looked_at() -> None:
     assert STAGE.looks(UNMANAGED).organization == ()
-    assert STAGE.looks(config()).organization == (PROXY,)
-    observed = seen(UNMANAGED, organization={PROXY: missing()})
+    assert STAGE.looks(config()).organization == LOOKS
+    observed = seen(UNMANAGED, organization={WHAT_IF: missing()})
     assert told(plan_of(STAGE, UNMANAGED, observed)) == ("True", "NotManaged", ())
 
 
@@ -103,10 +147,10 @@ def test_an_unmanaged_proxy_is_not_even_looked_at() -> None:
     ],
 )
 def test_on_deletion_a_proxy(asked: Any, row: dict[str, Any], expected: object) -> None:
-    observed = STAGE.observe(asked, seen(asked, organization={PROXY: [row]}))
+    observed = STAGE.observe(asked, seen(asked, organization={WHAT_IF: [row]}))
     assert tuple(step.text for step in STAGE.retire(asked, observed)) == expected
 
 
 def test_on_deletion_a_proxy_that_is_not_shown_is_not_touched() -> None:
-    observed = STAGE.observe(config(), seen(organization={PROXY: []}))
+    observed = STAGE.observe(config(), seen(organization={WHAT_IF: []}))
     assert STAGE.retire(config(), observed) == ()

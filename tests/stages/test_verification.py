@@ -32,24 +32,24 @@ from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.organization import (
     EXCHANGE_SERVERS,
     LOCAL_SERVER,
-    PROXY,
     component_states,
 )
 from exchange_push_operator.core.ports import Answer
-from exchange_push_operator.core.probes import ProbeState
-from exchange_push_operator.stages.verification import (
-    STAGE,
+from exchange_push_operator.core.probes import (
+    ProbeState,
     available,
     monitoring_items,
     probe,
     shown,
-    targets,
+    token_test,
 )
+from exchange_push_operator.core.push_proxy import WHAT_IF
+from exchange_push_operator.stages.verification import STAGE, targets
 
 UNMANAGED = config({"proxy": {"state": "Unmanaged"}})
 NEVER = config({"verification": {"restartHealthManager": "Never"}})
 SUCCESS = Answer(({"ResultType": "Succeeded", "Error": "", "Exception": ""},))
-FAILURE = Answer(({"ResultType": "Failed", "Error": "401 Unauthorized", "Exception": ""},))
+FAILURE = Answer(({"ResultType": "Failed", "Error": "it did not work", "Exception": ""},))
 GONE = Answer(({"ResultType": "Failed", "Error": "", "Exception": "server said (404) gone"},))
 RESTART = "Restart-Service -Name 'MSExchangeHM'"
 
@@ -125,7 +125,8 @@ CHANGED = [proxy(WhenChangedUTC=(NOW - timedelta(minutes=10)).isoformat())]
         (FAILURE, timedelta(minutes=-5), CHANGED, ("False", "ProbeFailed", ())),
         (FAILURE, timedelta(minutes=1), CHANGED, ("False", "ProbeFailed", ())),
         (SUCCESS, timedelta(minutes=-4), CHANGED, ("True", "ProbeSucceeded", ())),
-        (FAILURE, None, CHANGED, ("False", "ProbeFailed", ())),
+        (FAILURE, None, CHANGED, ("False", "HealthManagerStopped", ())),
+        (SUCCESS, None, CHANGED, ("True", "ProbeSucceeded", ())),
         (FAILURE, timedelta(days=-1), [proxy(WhenChangedUTC=None)], ("False", "ProbeFailed", ())),
         (FAILURE, timedelta(days=-1), [], ("False", "ProbeFailed", ())),
     ],
@@ -139,6 +140,7 @@ CHANGED = [proxy(WhenChangedUTC=(NOW - timedelta(minutes=10)).isoformat())]
         "a clock that is ahead makes nobody wait",
         "a success needs no patience",
         "a stopped health manager is not restarted",
+        "a success is one, whatever the start time says",
         "nothing is known of the last change",
         "no proxy is shown",
     ],
@@ -146,17 +148,55 @@ CHANGED = [proxy(WhenChangedUTC=(NOW - timedelta(minutes=10)).isoformat())]
 def test_the_health_manager(
     first: Answer, started: timedelta | None, row: Any, expected: Told
 ) -> None:
-    observed = probed(first, SUCCESS, servers=manager(started), organization={PROXY: row})
+    observed = probed(first, SUCCESS, servers=manager(started), organization={WHAT_IF: row})
     assert told(plan_of(STAGE, config(), observed)) == expected
 
 
 def test_a_probe_that_is_not_there_is_owed_a_restart_too() -> None:
     servers = manager(timedelta(days=-1))
     servers[EX1][monitoring_items(EX1)] = []
-    observed = probed(Answer(), SUCCESS, servers=servers, organization={PROXY: CHANGED})
+    observed = probed(Answer(), SUCCESS, servers=servers, organization={WHAT_IF: CHANGED})
     plan = plan_of(STAGE, config(), observed)
     assert told(plan) == ("False", "HealthManagerStale", (RESTART,))
     assert [step.server for step in plan.steps] == [EX1]
+
+
+def stale(*names: str) -> Any:
+    """Servers whose health manager is older than the proxy."""
+    old = (NOW - timedelta(days=1)).isoformat()
+    return {name: {LOCAL_SERVER: [local(name, HealthManagerStartedUTC=old)]} for name in names}
+
+
+def test_health_managers_are_restarted_one_after_the_other() -> None:
+    given: Any = {"organization": {WHAT_IF: CHANGED}}
+    both = plan_of(STAGE, config(), probed(FAILURE, FAILURE, servers=stale(EX1, EX2), **given))
+    assert told(both) == ("False", "HealthManagerStale", (RESTART,))
+    assert [step.server for step in both.steps] == [EX1]
+    assert both.finding.message.startswith(f"{EX1}, {EX2}: ")
+    loading = {**stale(EX2), **manager(timedelta(minutes=-1))}
+    second = plan_of(STAGE, config(), probed(FAILURE, FAILURE, servers=loading, **given))
+    assert told(second) == ("Unknown", "Settling", ())
+    loaded = {**stale(EX2), **manager(timedelta(minutes=-6))}
+    third = plan_of(STAGE, config(), probed(FAILURE, FAILURE, servers=loaded, **given))
+    assert [step.server for step in third.steps] == [EX2]
+
+
+@pytest.mark.parametrize(
+    ("asked", "expected"), [(config(), {"ProxyChangeUnknown"}), (NEVER, set())]
+)
+def test_where_the_proxys_date_is_not_known_an_administrator_is_told(
+    asked: PushConfig, expected: set[str]
+) -> None:
+    observed = probed(
+        FAILURE,
+        SUCCESS,
+        asked=asked,
+        servers=stale(EX1),
+        organization={WHAT_IF: [proxy(WhenChangedUTC=None)]},
+    )
+    plan = plan_of(STAGE, asked, observed)
+    assert plan.steps == ()
+    assert advised(plan) == expected
 
 
 def test_a_resource_may_forbid_restarts() -> None:
@@ -165,7 +205,7 @@ def test_a_resource_may_forbid_restarts() -> None:
         SUCCESS,
         asked=NEVER,
         servers=manager(timedelta(days=-1)),
-        organization={PROXY: CHANGED},
+        organization={WHAT_IF: CHANGED},
     )
     assert told(plan_of(STAGE, NEVER, observed)) == ("False", "ProbeFailed", ())
 
@@ -193,6 +233,12 @@ def test_a_server_is_not_probed_that_is(given: Any) -> None:
 def test_where_no_server_can_be_probed_it_is_unknown() -> None:
     observed = probed(servers=offline(EX1, EX2))
     assert told(plan_of(STAGE, config(), observed)) == ("Unknown", "InMaintenance", ())
+
+
+def test_without_a_listed_mailbox_server_nothing_can_be_probed() -> None:
+    none = [server(name, IsMailboxServer=False) for name in (EX1, EX2)]
+    observed = probed(organization={EXCHANGE_SERVERS: none})
+    assert told(plan_of(STAGE, config(), observed)) == ("False", "NoMailboxServer", ())
 
 
 def test_servers_are_found_whatever_the_letters_of_their_names() -> None:
@@ -223,7 +269,7 @@ def test_without_a_proxy_the_token_alone_is_tried_out() -> None:
 
 def test_without_a_proxy_no_monitoring_item_is_looked_for() -> None:
     looks = STAGE.looks(UNMANAGED)
-    assert PROXY not in looks.organization
+    assert WHAT_IF not in looks.organization
     assert monitoring_items(EX1) not in looks.server(EX1)
     assert monitoring_items(EX1) in STAGE.looks(config()).server(EX1)
     assert available(UNMANAGED, seen(UNMANAGED), EX1)
@@ -243,6 +289,59 @@ def test_the_servers_own_words_are_kept_for_the_status() -> None:
     assert observed.probes[EX2].state is ProbeState.GONE
 
 
+GRANTED = Answer(({"ResultType": "Success", "Detail": "The token was granted."},))
+NO_TOKEN = Answer(({"ResultType": "Error", "Detail": "AADSTS700027: [Reason - The key ..."},))
+REFUSED = Answer(({"ResultType": "Failed", "Error": "returned an error: (401)."},))
+
+
+def second_opinion(first: Answer, token: Answer) -> Observations:
+    observed = probed(first, SUCCESS)
+    return replace(observed, cmdlets={**observed.cmdlets, (EX1, token_test(config())): token})
+
+
+@pytest.mark.parametrize(
+    ("first", "token", "expected"),
+    [
+        (REFUSED, GRANTED, "PushUnauthorized"),
+        (REFUSED, NO_TOKEN, "SigningKeyRefused"),
+        (GONE, GRANTED, "ServiceGone"),
+        (GONE, NO_TOKEN, "SigningKeyRefused"),
+        (FAILURE, GRANTED, "ProbeFailed"),
+        (FAILURE, Answer(({"ResultType": "Error", "Detail": "?"},)), "TokenRefused"),
+        (REFUSED, Answer(error=missing("CommandNotFoundException")), "PushUnauthorized"),
+    ],
+    ids=[
+        "the push service is at fault",
+        "the token is at fault",
+        "gone is believed of whoever gets a token",
+        "and of nobody else",
+        "a failure that nobody knows",
+        "a token that nobody gives",
+        "a test that is not granted has no opinion",
+    ],
+)
+def test_a_failed_probe_gets_a_second_opinion(first: Answer, token: Answer, expected: str) -> None:
+    plan = plan_of(STAGE, config(), second_opinion(first, token))
+    assert told(plan) == ("False", expected, ())
+
+
+def test_the_second_opinion_stands_beside_the_servers_own_words() -> None:
+    for token, words in ((GRANTED, "Test-OAuthConnectivity: Success"), (NO_TOKEN, "AADSTS700027")):
+        observed = STAGE.observe(config(), second_opinion(REFUSED, token))
+        assert observed is not None
+        assert observed.probes[EX1].error.startswith("returned an error: (401).")
+        assert words in observed.probes[EX1].error
+
+
+def test_a_component_that_is_not_active_is_seen_not_guessed() -> None:
+    states = [component(), component("PushNotificationsProxy", "Inactive")]
+    servers = {EX1: {component_states(EX1): states}}
+    observed = probed(FAILURE, SUCCESS, servers=servers)
+    assert told(plan_of(STAGE, config(), observed)) == ("False", "ComponentInactive", ())
+    observed = probed(SUCCESS, SUCCESS, servers=servers)
+    assert told(plan_of(STAGE, config(), observed)) == ("True", "ProbeSucceeded", ())
+
+
 def test_a_probe_that_is_not_granted_is_a_matter_of_rights() -> None:
     denied = Answer(error=missing("CommandNotFoundException"))
     with pytest.raises(Refused, match="Invoke-MonitoringProbe is not granted"):
@@ -251,7 +350,7 @@ def test_a_probe_that_is_not_granted_is_a_matter_of_rights() -> None:
 
 def test_the_state_of_the_proxy_that_cannot_be_seen_is_not_guessed() -> None:
     with pytest.raises(CmdletFailed):
-        STAGE.observe(config(), probed(SUCCESS, SUCCESS, organization={PROXY: missing()}))
+        STAGE.observe(config(), probed(SUCCESS, SUCCESS, organization={WHAT_IF: missing()}))
 
 
 @pytest.mark.parametrize(

@@ -25,9 +25,6 @@ AUTH_CONFIG = cmdlet("Get-AuthConfig")
 AUTH_SERVERS = cmdlet("Get-AuthServer")
 PARTNER_APPLICATIONS = cmdlet("Get-PartnerApplication")
 SETTING_OVERRIDES = cmdlet("Get-SettingOverride")
-# There is no Get-PushNotificationProxy: -WhatIf is Microsoft's documented way to look at it
-# (example 1 of the page of Enable-PushNotificationProxy).
-PROXY = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
 LOCAL_SERVER = cmdlet("Get-LocalExchangeServer")
 
 _THUMBPRINTS = {f"{which}CertificateThumbprint" for which in ("Current", "Previous", "Next")}

@@ -1,15 +1,26 @@
-"""What trying the chain out on a server gave."""
+"""Trying the chain out on a server: what is asked, and what came of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
-from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.probe_errors import cause
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.scrub import scrub
 
 PROBE = "PushNotificationsEnterpriseConnectivityProbe"
+_HEALTH_SET = "PushNotifications.Proxy"
+# Invoke-MonitoringProbe says Succeeded, Test-OAuthConnectivity says Success.
+SUCCESSES = ("Succeeded", "Success")
+_LONGEST_ERROR = 512
 
 
 class ProbeState(StrEnum):
@@ -24,68 +35,98 @@ class ProbeState(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Probe:
-    """A result. ``error`` is the server's own text, scrubbed; "" for a success."""
+    """A result. ``reason`` is why there was no success, ``error`` the server's words, scrubbed."""
 
     state: ProbeState
+    reason: Reason | None = None
     error: str = ""
 
 
-def verdict(probes: Mapping[str, Probe], inactive: frozenset[str]) -> Plan:
-    """What the probes of all servers come to; the worst of them decides.
+def monitoring_items(server: str) -> Cmdlet:
+    """The look that tells whether a server has the probe at all."""
+    return cmdlet("Get-MonitoringItemIdentity", Identity=_HEALTH_SET, Server=server)
 
-    ``inactive`` are servers in service whose push notification component is not Active.
+
+def probe(config: PushConfig, server: str) -> Cmdlet:
+    """What tries the chain out: the article's probe, or the token alone without a proxy."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return token_test(config)
+    return cmdlet("Invoke-MonitoringProbe", Identity=f"{_HEALTH_SET}\\{PROBE}", Server=server)
+
+
+def token_test(config: PushConfig) -> Cmdlet:
+    """The second opinion on a probe that failed: does the server get a token?"""
+    uri = config.tenant.cloud.ews_uri
+    return cmdlet("Test-OAuthConnectivity", Service="EWS", TargetUri=uri, AppOnly=True)
+
+
+def available(config: PushConfig, observed: Observations, server: str) -> bool:
+    """Whether the server has the probe. Exchange 2016 and later may not."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return True
+    try:
+        rows = observed.server(server, monitoring_items(server))
+    except CmdletFailed:
+        return False
+    return any(row["Name"] == PROBE for row in rows)
+
+
+def read_probe(config: PushConfig, observed: Observations, server: str) -> Probe:
+    """What came of a server's probe. Raises: Refused, CmdletFailed."""
+    there, look = available(config, observed, server), probe(config, server)
+    answer = observed.cmdlets.get((server, look)) if there else None
+    if answer is not None and succeeded(answer.rows):
+        return Probe(ProbeState.SUCCEEDED)
+    if _is_stopped(config, observed, server):
+        return Probe(ProbeState.FAILED, Reason.HEALTH_MANAGER_STOPPED)
+    if not there:
+        return Probe(ProbeState.NOT_AVAILABLE, Reason.PROBE_NOT_AVAILABLE)
+    if answer is None:
+        return Probe(ProbeState.NOT_RUN, Reason.WAITS_FOR_CONFIGURATION)
+    try:
+        return _failed(config, observed, server, _words(observed.server(server, look)))
+    except CmdletFailed as error:
+        return _failed(config, observed, server, str(error))
+
+
+def succeeded(rows: Iterable[Mapping[str, Any]]) -> bool:
+    """Whether a probe, or the test of the token, ended well."""
+    return any(row.get("ResultType") in SUCCESSES for row in rows)
+
+
+def _is_stopped(config: PushConfig, observed: Observations, server: str) -> bool:
+    """Without the health manager nobody runs a probe."""
+    if config.proxy.state is ProxyState.UNMANAGED:
+        return False
+    return organization.local_server(observed, server).health_manager_started is None
+
+
+def _failed(config: PushConfig, observed: Observations, server: str, text: str) -> Probe:
+    inactive = organization.local_server(observed, server).push_inactive
+    token = _token_trouble(config, observed, server)
+    reason = Reason.COMPONENT_INACTIVE if inactive else cause(text, token)
+    if token is not None:
+        text = f"{shown(text)[: _LONGEST_ERROR // 2]} Test-OAuthConnectivity: {token or 'Success'}"
+    state = ProbeState.GONE if reason is Reason.SERVICE_GONE else ProbeState.FAILED
+    return Probe(state, reason, shown(text))
+
+
+def _token_trouble(config: PushConfig, observed: Observations, server: str) -> str | None:
+    """What Test-OAuthConnectivity complains of; "" for nothing, None where it was not run.
+
+    A test that is not granted, or that cannot be run, has no opinion.
     """
-    by_state: dict[ProbeState, list[str]] = {}
-    for server, result in sorted(probes.items()):
-        by_state.setdefault(result.state, []).append(server)
-    asleep = [server for server in by_state.get(ProbeState.FAILED, ()) if server in inactive]
-    if asleep:
-        return Plan(_asleep(asleep))
-    for state, say in _SAYINGS:
-        if state in by_state:
-            finding, advisories = say(", ".join(by_state[state]))
-            return Plan(finding, advisories=advisories)
-    return Plan(holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server"))
+    answer = observed.cmdlets.get((server, token_test(config)))
+    if answer is None or answer.error or config.proxy.state is ProxyState.UNMANAGED:
+        return None
+    return "" if succeeded(answer.rows) else _words(answer.rows)
 
 
-def _asleep(servers: list[str]) -> Finding:
-    return fails(
-        Reason.COMPONENT_INACTIVE,
-        f"{', '.join(servers)}: the component PushNotificationsProxy is not Active, so the probe "
-        f"fails; run Set-ServerComponentState -Identity {servers[0]} -Component "
-        "PushNotificationsProxy -State Active -Requester Maintenance (or as whom it was set)",
-    )
+def _words(rows: Iterable[Mapping[str, Any]]) -> str:
+    row = next(iter(rows), {})
+    return " ".join(str(row[key]) for key in ("Error", "Exception", "Detail") if row.get(key))
 
 
-def _failed(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: the probe failed; status.servers[].probeError has the server's own words"
-    return fails(Reason.PROBE_FAILED, message), ()
-
-
-def _not_run(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: probed once everything before it is as declared"
-    return unknown(Reason.WAITS_FOR_CONFIGURATION, message), ()
-
-
-def _gone(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: the push service answers that it is not there any more"
-    advisory = Advisory(
-        "ServiceGone",
-        "Microsoft 365 does not serve the push endpoint; what remains useful is the certificate, "
-        "the auth server and the key: consider spec.proxy.state Unmanaged",
-    )
-    return fails(Reason.SERVICE_GONE, message), (advisory,)
-
-
-def _not_available(names: str) -> tuple[Finding, tuple[Advisory, ...]]:
-    message = f"{names}: this version of Exchange has no {PROBE}"
-    advisory = Advisory("ProbeNotAvailable", f"{message}; nothing confirms that pushes arrive")
-    return unknown(Reason.PROBE_NOT_AVAILABLE, message), (advisory,)
-
-
-_SAYINGS = (
-    (ProbeState.FAILED, _failed),
-    (ProbeState.NOT_RUN, _not_run),
-    (ProbeState.GONE, _gone),
-    (ProbeState.NOT_AVAILABLE, _not_available),
-)
+def shown(text: str) -> str:
+    """A server's text as it goes into status: nothing in it that moves, and not too long."""
+    return scrub(text)[:_LONGEST_ERROR]

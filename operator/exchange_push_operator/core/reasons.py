@@ -72,10 +72,19 @@ class Reason(StrEnum):
     KEY_MISSING = "KeyMissing"
     OTHER_ORGANIZATION = "OtherOrganization"
     STILL_ENABLED = "StillEnabled"
-    COMPONENT_INACTIVE = "ComponentInactive"
     PROBE_FAILED = "ProbeFailed"
+    SIGNING_CERTIFICATE_MISSING = "SigningCertificateMissing"
+    SIGNING_KEY_REFUSED = "SigningKeyRefused"
+    TOKEN_REFUSED = "TokenRefused"  # noqa: S105 - a reason, no password
+    USER_CONTEXT_REFUSED = "UserContextRefused"
+    CLOCK_DIFFERS = "ClockDiffers"
+    PUSH_UNAUTHORIZED = "PushUnauthorized"
+    PUSH_FORBIDDEN = "PushForbidden"
+    NO_CONNECTION = "NoConnection"
+    COMPONENT_INACTIVE = "ComponentInactive"
     SERVICE_GONE = "ServiceGone"
     HEALTH_MANAGER_STALE = "HealthManagerStale"
+    HEALTH_MANAGER_STOPPED = "HealthManagerStopped"
 
     # Stage conditions, Unknown
     IN_MAINTENANCE = "InMaintenance"

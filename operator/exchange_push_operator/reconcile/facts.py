@@ -137,11 +137,13 @@ def _answering(
         return {**row, "ready": False, "reason": str(Reason.IN_MAINTENANCE)}
     seen = verification.observe(config, observed)
     result = seen.probes.get(name) if seen else None
-    if seen is not None and name in verification.returning(config, seen, now):
-        row["reason"] = str(Reason.SETTLING)
     if result is not None:
         row["probe"] = str(result.state)
         row["ready"] = row["ready"] and result.state is not ProbeState.FAILED
+        if result.state is ProbeState.FAILED:
+            row["reason"] = str(result.reason)
         if result.error:
             row["probeError"] = result.error
+    if seen is not None and name in verification.returning(config, seen, now):
+        row["reason"] = str(Reason.SETTLING)
     return row

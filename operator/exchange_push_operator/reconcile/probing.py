@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import organization, push_proxy
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.conditions import find
+from exchange_push_operator.core.config import ProxyState
 from exchange_push_operator.core.errors import CmdletFailed, PushError
 from exchange_push_operator.core.looks import ORGANIZATION, Observations
 from exchange_push_operator.core.ports import Answer
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.probes import available, succeeded, token_test
+from exchange_push_operator.core.probes import probe as probe_of
 from exchange_push_operator.reconcile.gather import with_answers
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
@@ -22,69 +25,73 @@ _AT_ONCE = 8
 _STILL_GOOD = Answer(({"ResultType": "Succeeded"},))
 
 
-def probe(
-    session: Session, memory: Memory, observed: Observations, now: datetime, *, changed: bool
-) -> Observations:
-    """Add the probes' answers. A success that is young enough is not tried again.
-
-    ``changed`` tells that this pass made changes, which voids every earlier success.
-    """
+def probe(session: Session, memory: Memory, observed: Observations, now: datetime) -> Observations:
+    """Add the probes' answers. A success that is young enough is not tried again."""
     config = session.config
-    servers = [
-        name
-        for name in verification.targets(observed)
-        if verification.available(config, observed, name)
-    ]
+    servers = [n for n in verification.targets(observed) if available(config, observed, n)]
     state = _fingerprint(observed)
-    fresh = {n for n in servers if not changed and _fresh(session, memory, n, state, now)}
-    for name in fresh:
-        look = verification.probe(config, name)
-        observed = with_answers(observed, name, (look,), (_STILL_GOOD,))
-    due = [name for name in servers if name not in fresh]
-    if not due:
-        return observed
-    with ThreadPoolExecutor(min(_AT_ONCE, len(due)), "probe") as threads:
-        results = threads.map(lambda name: _try(session, name), due)
-    for name, answer in zip(due, results, strict=True):
+    due = [name for name in servers if not _fresh(session, memory, name, state, now)]
+    for name in servers:
+        if name not in due:
+            look = probe_of(config, name)
+            observed = with_answers(observed, name, (look,), (_STILL_GOOD,))
+    observed = _try(session, observed, due, lambda name: probe_of(config, name))
+    failed = []
+    for name in due:
         memory.probed.pop(name, None)
-        if any(row.get("ResultType") in verification.SUCCESSES for row in answer.rows):
+        if succeeded(observed.cmdlets[name, probe_of(config, name)].rows):
             memory.probed[name] = (now, state)
-        look = verification.probe(config, name)
-        observed = with_answers(observed, name, (look,), (answer,))
+        else:
+            failed.append(name)
+    if config.proxy.state is ProxyState.UNMANAGED:  # the probe was that test already
+        return observed
+    return _try(session, observed, failed, lambda _: token_test(config))
+
+
+def _try(
+    session: Session, observed: Observations, servers: Sequence[str], look: Callable[[str], Cmdlet]
+) -> Observations:
+    def ask(name: str) -> Answer:
+        try:
+            session.check()
+            (answer,) = session.exchange.run(name, (look(name),))
+        except PushError as error:
+            return Answer(error=CmdletFailed(str(error)))
+        return answer
+
+    if not servers:
+        return observed
+    with ThreadPoolExecutor(min(_AT_ONCE, len(servers)), "probe") as threads:
+        answers = list(threads.map(ask, servers))
+    for name, answer in zip(servers, answers, strict=True):
+        observed = with_answers(observed, name, (look(name),), (answer,))
     return observed
 
 
-def _try(session: Session, server: str) -> Answer:
-    look = verification.probe(session.config, server)
-    try:
-        session.check()
-        (answer,) = session.exchange.run(server, (look,))
-    except PushError as error:
-        return Answer(error=CmdletFailed(str(error)))
-    return answer
-
-
 def _fresh(session: Session, memory: Memory, server: str, state: str, now: datetime) -> bool:
+    when, then = memory.probed.get(server, (None, ""))
     interval = session.config.verification.interval
-    if server in memory.probed:
-        when, then = memory.probed[server]
-        return then == state and timedelta(0) <= now - when < interval
-    # After a restart: the condition has been True since lastTransitionTime at the latest.
-    return _verified_since(session, server, now)
+    return when is not None and then == state and timedelta(0) <= now - when < interval
 
 
-def _verified_since(session: Session, server: str, now: datetime) -> bool:
-    status = session.config.status
-    verified = find(status, verification.STAGE.condition)
-    if verified is None or verified["status"] != "True":
-        return False
-    if verified.get("observedGeneration") != session.config.generation:
-        return False
-    rows = {row["name"]: row.get("probe") for row in status.get("servers") or ()}
-    if rows.get(server) != "Succeeded":
-        return False
-    age = now - parse_utc(verified["lastTransitionTime"])
-    return timedelta(0) <= age < session.config.verification.interval
+def recall(session: Session, memory: Memory, observed: Observations, now: datetime) -> None:
+    """In a new life, take a success in status for a probe at a random point of the last interval.
+
+    Status does not say when it was. So the probes of many resources do not all come at once after
+    a start, and none comes later than it would have.
+    """
+    if memory.recalled:
+        return
+    memory.recalled = True
+    status, interval = session.config.status, session.config.verification.interval
+    verified = find(status, verification.STAGE.condition) or {}
+    current = verified.get("observedGeneration") == session.config.generation
+    if verified.get("status") != "True" or not current:
+        return
+    for row in status.get("servers") or ():
+        if row.get("probe") == "Succeeded":
+            when = now - session.world.chance() * interval
+            memory.probed[row["name"]] = (when, _fingerprint(observed))
 
 
 def _fingerprint(observed: Observations) -> str:
@@ -92,7 +99,7 @@ def _fingerprint(observed: Observations) -> str:
     looks: tuple[Cmdlet, ...] = (
         organization.AUTH_CONFIG,
         organization.AUTH_SERVERS,
-        organization.PROXY,
+        push_proxy.WHAT_IF,
     )
     answers = (observed.cmdlets.get((ORGANIZATION, look)) for look in looks)
     rows = [[dict(row) for row in answer.rows] if answer else [] for answer in answers]

@@ -20,7 +20,7 @@ from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.perform import PlanVoid, perform
-from exchange_push_operator.reconcile.probing import probe
+from exchange_push_operator.reconcile.probing import probe, recall
 from exchange_push_operator.reconcile.recent import (
     contended,
     looked_again,
@@ -83,7 +83,8 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
     """Go on from the first look until the plan is empty, a change fails, or all has been tried."""
     clock = session.world.clock
     start_anew(memory, session.config.generation)
-    result = Walk(*_look_closer(session, memory, observed, clock(), changed=False))
+    recall(session, memory, observed, clock())
+    result = Walk(*_look_closer(session, memory, observed, clock()))
     for _ in range(_MOST_ROUNDS):
         steps = performable(session, memory, result) if may_write else []
         if not steps or result.failure:
@@ -94,21 +95,19 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
             observed = gather(session)
         except PushError:  # what was changed is told all the same; the next pass looks at it
             break
-        result.observed, result.plans = _look_closer(
-            session, memory, observed, clock(), changed=result.changed
-        )
+        result.observed, result.plans = _look_closer(session, memory, observed, clock())
     _settle(result)
     return result
 
 
 def _look_closer(
-    session: Session, memory: Memory, observed: Observations, now: datetime, *, changed: bool
+    session: Session, memory: Memory, observed: Observations, now: datetime
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge again."""
     plans = judge(session.config, observed, now)
     if not _in_order(plans) or not verification.wanted(session.config):
         return observed, plans
-    observed = probe(session, memory, observed, now, changed=changed)
+    observed = probe(session, memory, observed, now)
     return observed, judge(session.config, observed, now)
 
 
@@ -174,6 +173,8 @@ def _round(
         if result.failure and not step.alone:
             continue
         result.tried.add(step.key)
+        if name != _LAST:  # what was probed before a change says nothing of after it
+            memory.probed.clear()
         try:
             perform(session, result.observed, step)
         except PlanVoid:

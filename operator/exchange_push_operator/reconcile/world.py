@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -63,6 +64,7 @@ class World:
     read_only: bool = False
     unreachable_grace: timedelta = timedelta(minutes=5)
     stopping: Callable[[], bool] = _never
+    chance: Callable[[], float] = random.random
 
 
 @dataclass(slots=True)
@@ -82,6 +84,7 @@ class Memory:
     """
 
     probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
+    recalled: bool = False
     unreachable_since: datetime | None = None
     made: dict[str, list[datetime]] = field(default_factory=dict)
     unseen: dict[str, Unseen] = field(default_factory=dict)

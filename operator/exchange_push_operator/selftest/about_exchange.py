@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 
-from exchange_push_operator.core import certificate_store, organization
+from exchange_push_operator.core import certificate_store, organization, push_proxy
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.looks import COMMAND_NOT_FOUND
+from exchange_push_operator.core.probes import SUCCESSES, monitoring_items
 from exchange_push_operator.selftest import looks
 from exchange_push_operator.selftest.evidence import Evidence
 from exchange_push_operator.selftest.finding import (
@@ -19,7 +20,6 @@ from exchange_push_operator.selftest.finding import (
     still_open,
     unanswered,
 )
-from exchange_push_operator.stages.verification import SUCCESSES, monitoring_items
 
 
 def session(evidence: Evidence) -> Finding:
@@ -78,14 +78,14 @@ def _kind(value: object) -> str:
 
 def proxy(evidence: Evidence) -> Finding:
     """The two ways to look at the proxy, compared."""
-    rows = evidence.rows(organization.PROXY)
+    rows = evidence.rows(push_proxy.WHAT_IF)
     if not rows:
-        return unanswered(evidence, organization.PROXY, "no object")
+        return unanswered(evidence, push_proxy.WHAT_IF, "no object")
     names = ("Enabled", "Organization", "Uri", "WhenChangedUTC")
     missing = [name for name in names if name not in rows[0]]
     if missing:
         return differs(f"an object without {', '.join(missing)}")
-    directory = evidence.rows(looks.DIRECTORY_PROXY)
+    directory = evidence.rows(push_proxy.DIRECTORY)
     if not directory:
         return expected("an object with all properties; the directory object cannot be read")
     other = [name for name in names if name in directory[0] and _other(rows[0], directory[0], name)]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from exchange_push_operator.core import certificate_store, organization
+from exchange_push_operator.core import certificate_store, organization, push_proxy
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
-from exchange_push_operator.stages.verification import monitoring_items
+from exchange_push_operator.core.probes import monitoring_items
 
-DIRECTORY_PROXY = cmdlet("Get-LocalPushNotificationProxy")
 # No certificate has this thumbprint: what is "not found" called here?
 NO_CERTIFICATE = "0" * 40
 # Which management roles have the cmdlets of push notifications is documented nowhere.
@@ -40,12 +39,11 @@ def operators(server: str) -> tuple[Cmdlet, ...]:
         organization.AUTH_SERVERS,
         organization.PARTNER_APPLICATIONS,
         organization.SETTING_OVERRIDES,
-        organization.PROXY,
         organization.LOCAL_SERVER,
         certificate_store.LOCAL_CERTIFICATES,
         organization.component_states(server),
         monitoring_items(server),
-        DIRECTORY_PROXY,
+        *push_proxy.LOOKS,
     )
 
 

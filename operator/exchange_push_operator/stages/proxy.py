@@ -2,50 +2,33 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from datetime import datetime
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import push_proxy
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.push_proxy import PushProxy
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.urls import split
 
 
-@dataclass(frozen=True, slots=True)
-class ProxyObject:
-    """The push-notification proxy as Exchange has it."""
-
-    enabled: bool
-    organization: str
-    uri: str
-
-
 def looks(config: PushConfig) -> Looks:
     """The proxy, unless it is none of our business."""
     managed = config.proxy.state is not ProxyState.UNMANAGED
-    return Looks(organization=(organization.PROXY,) if managed else ())
+    return Looks(organization=push_proxy.LOOKS if managed else ())
 
 
-def observe(config: PushConfig, observed: Observations) -> ProxyObject | None:
-    """Read it; None where Exchange shows no object. Raises: Refused, CmdletFailed."""
+def observe(config: PushConfig, observed: Observations) -> PushProxy | None:
+    """Read it; None where Exchange does not show it. Raises: Refused, CmdletFailed."""
     if config.proxy.state is ProxyState.UNMANAGED:
         return None
-    rows = observed.organization(organization.PROXY)
-    if not rows:
-        return None
-    row = rows[0]
-    return ProxyObject(
-        enabled=bool(row["Enabled"]),
-        organization=str(row.get("Organization") or ""),
-        uri=str(row.get("Uri") or ""),
-    )
+    return push_proxy.read(observed)
 
 
-def plan(config: PushConfig, observed: ProxyObject | None, _now: datetime) -> Plan:
+def plan(config: PushConfig, observed: PushProxy | None, _now: datetime) -> Plan:
     """Enable, correct or disable the proxy; never guess where it cannot be seen."""
     if config.proxy.state is ProxyState.UNMANAGED:
         return Plan(holds(Reason.NOT_MANAGED, "spec.proxy.state is Unmanaged"))
@@ -62,21 +45,21 @@ def plan(config: PushConfig, observed: ProxyObject | None, _now: datetime) -> Pl
 
 
 def _unseen() -> Finding:
-    # Microsoft does not document what -WhatIf shows where the proxy was never configured.
     return unknown(
         Reason.NOT_OBSERVED,
-        "Enable-PushNotificationProxy -WhatIf shows no proxy; run Enable-PushNotificationProxy "
-        "once by hand, or set spec.proxy.state to Unmanaged",
+        "Enable-PushNotificationProxy -WhatIf does not show the proxy as Active Directory has it, "
+        "so it is not known and not changed; look after it by hand and set spec.proxy.state to "
+        "Unmanaged",
     )
 
 
-def _disabled(observed: ProxyObject) -> Plan:
+def _disabled(observed: PushProxy) -> Plan:
     if not observed.enabled:
         return Plan(holds(Reason.UP_TO_DATE, "the proxy is disabled"))
     return Plan(fails(Reason.STILL_ENABLED, "the proxy is enabled"), (_disable(observed),))
 
 
-def _drift(config: PushConfig, observed: ProxyObject) -> Finding | None:
+def _drift(config: PushConfig, observed: PushProxy) -> Finding | None:
     if not observed.enabled:
         return fails(Reason.DISABLED, "the proxy is disabled")
     if observed.organization.lower() != config.proxy.organization.lower():
@@ -107,7 +90,7 @@ def _enable(config: PushConfig) -> Step:
     )
 
 
-def _disable(observed: ProxyObject) -> Step:
+def _disable(observed: PushProxy) -> Step:
     return Step(
         action="Disable the push notification proxy",
         target=observed.organization,
@@ -116,7 +99,7 @@ def _disable(observed: ProxyObject) -> Step:
     )
 
 
-def retire(config: PushConfig, observed: ProxyObject | None) -> tuple[Step, ...]:
+def retire(config: PushConfig, observed: PushProxy | None) -> tuple[Step, ...]:
     """Switch the proxy off if it is still what this resource declared."""
     declared = config.proxy.state is ProxyState.ENABLED
     if declared and observed is not None and _drift(config, observed) is None:

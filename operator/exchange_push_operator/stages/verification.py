@@ -6,57 +6,41 @@ answer like any other.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import organization
-from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core import organization, push_proxy
+from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.config import ProxyState, PushConfig
-from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.plan import Plan, Step, fails, holds, unknown
-from exchange_push_operator.core.probes import PROBE, Probe, ProbeState, verdict
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.probe_errors import CURES
+from exchange_push_operator.core.probes import (
+    PROBE,
+    Probe,
+    ProbeState,
+    monitoring_items,
+    read_probe,
+)
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.scrub import scrub
 from exchange_push_operator.core.stage import Stage
-from exchange_push_operator.core.x509 import parse_utc
 
-_HEALTH_SET = "PushNotifications.Proxy"
-# Invoke-MonitoringProbe says Succeeded, Test-OAuthConnectivity says Success.
-SUCCESSES = ("Succeeded", "Success")
-_LONGEST_ERROR = 512
 # The article gives the service 120 s to load its probes.
 _LOADING = timedelta(minutes=5)
-# The status number stands in the text in every language.
-_GONE = re.compile(r"\((?:404|410)\)")
 
 
 @dataclass(frozen=True, slots=True)
 class Observed:
     """Probes by server, health managers by server, and when the proxy last changed.
 
-    ``inactive`` are servers in service whose push notification component is not Active.
+    ``mailbox`` tells whether any listed server, here or away, is a Mailbox server.
     """
 
+    mailbox: bool
     probes: Mapping[str, Probe]
     health_managers: Mapping[str, datetime | None]
     proxy_changed: datetime | None
-    inactive: frozenset[str]
-
-
-def monitoring_items(server: str) -> Cmdlet:
-    """The look that tells whether a server has the probe at all."""
-    return cmdlet("Get-MonitoringItemIdentity", Identity=_HEALTH_SET, Server=server)
-
-
-def probe(config: PushConfig, server: str) -> Cmdlet:
-    """What tries the chain out: the article's probe, or the token alone without a proxy."""
-    if config.proxy.state is ProxyState.UNMANAGED:
-        uri = config.tenant.cloud.ews_uri
-        return cmdlet("Test-OAuthConnectivity", Service="EWS", TargetUri=uri, AppOnly=True)
-    return cmdlet("Invoke-MonitoringProbe", Identity=f"{_HEALTH_SET}\\{PROBE}", Server=server)
 
 
 def wanted(config: PushConfig) -> bool:
@@ -70,8 +54,7 @@ def looks(config: PushConfig) -> Looks:
         return Looks()
     unmanaged = config.proxy.state is ProxyState.UNMANAGED
     return Looks(
-        organization=(organization.EXCHANGE_SERVERS,)
-        + (() if unmanaged else (organization.PROXY,)),
+        organization=(organization.EXCHANGE_SERVERS, *(() if unmanaged else push_proxy.LOOKS)),
         server=lambda name: (
             organization.LOCAL_SERVER,
             organization.component_states(name),
@@ -80,24 +63,16 @@ def looks(config: PushConfig) -> Looks:
     )
 
 
+def _mailbox_servers(observed: Observations) -> frozenset[str]:
+    return frozenset(s.fqdn for s in organization.exchange_servers(observed) if s.mailbox)
+
+
 def targets(observed: Observations) -> tuple[str, ...]:
     """The listed Mailbox servers that answer and are not in maintenance."""
-    mailbox = {s.fqdn for s in organization.exchange_servers(observed) if s.mailbox}
-    resting = organization.in_maintenance(observed)
+    mailbox, resting = _mailbox_servers(observed), organization.in_maintenance(observed)
     return tuple(
         name for name in observed.answered if name.lower() in mailbox and name not in resting
     )
-
-
-def available(config: PushConfig, observed: Observations, server: str) -> bool:
-    """Whether the server has the probe. Exchange 2016 and later may not."""
-    if config.proxy.state is ProxyState.UNMANAGED:
-        return True
-    try:
-        rows = observed.server(server, monitoring_items(server))
-    except CmdletFailed:
-        return False
-    return any(row["Name"] == PROBE for row in rows)
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed | None:
@@ -106,74 +81,55 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
         return None
     servers = {name: organization.local_server(observed, name) for name in targets(observed)}
     return Observed(
-        probes={name: _probe(config, observed, name) for name in servers},
+        mailbox=not _mailbox_servers(observed).isdisjoint(map(str.lower, config.servers)),
+        probes={name: read_probe(config, observed, name) for name in servers},
         health_managers={name: local.health_manager_started for name, local in servers.items()},
         proxy_changed=_proxy_changed(config, observed),
-        inactive=frozenset(name for name, local in servers.items() if local.push_inactive),
     )
-
-
-def _probe(config: PushConfig, observed: Observations, server: str) -> Probe:
-    if not available(config, observed, server):
-        return Probe(ProbeState.NOT_AVAILABLE)
-    look = probe(config, server)
-    if (server, look) not in observed.cmdlets:
-        return Probe(ProbeState.NOT_RUN)
-    try:
-        rows = observed.server(server, look)
-    except CmdletFailed as error:
-        return Probe(ProbeState.FAILED, shown(str(error)))
-    if rows and rows[0].get("ResultType") in SUCCESSES:
-        return Probe(ProbeState.SUCCEEDED)
-    row = rows[0] if rows else {}
-    keys = ("Error", "Exception", "Detail")
-    text = shown(" ".join(str(row[key]) for key in keys if row.get(key)))
-    return Probe(ProbeState.GONE if _GONE.search(text) else ProbeState.FAILED, text)
-
-
-def shown(text: str) -> str:
-    """A server's text as it goes into status: nothing in it that moves, and not too long."""
-    return scrub(text)[:_LONGEST_ERROR]
 
 
 def _proxy_changed(config: PushConfig, observed: Observations) -> datetime | None:
     if config.proxy.state is ProxyState.UNMANAGED:
         return None
-    rows = observed.organization(organization.PROXY)
-    text = rows[0].get("WhenChangedUTC") if rows else None
-    return parse_utc(text) if text else None
+    proxy = push_proxy.read(observed)
+    return proxy.changed if proxy else None
 
 
 def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     """True when every probe succeeded; restart the health manager where one is owed."""
     if observed is None:
         return Plan(holds(Reason.NOT_MANAGED, "verification is off, or there is no proxy to try"))
+    if not observed.mailbox:
+        message = "none of spec.exchange.servers is a Mailbox server: nothing can be probed"
+        return Plan(fails(Reason.NO_MAILBOX_SERVER, message))
     if not observed.probes:
         message = "no listed Mailbox server is there to be probed"
         return Plan(unknown(Reason.IN_MAINTENANCE, message))
-    steps = tuple(
-        _restart(server) for server in sorted(observed.probes) if _owed(config, observed, server)
-    )
-    if steps:
-        names = ", ".join(step.target for step in steps)
-        message = f"{names}: the health manager is older than the proxy and does not know it yet"
-        return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), steps)
-    loading = [n for n in sorted(observed.probes) if _is_loading(observed, n, now)]
+    loading = [name for name in sorted(observed.probes) if _is_loading(observed, name, now)]
     back = returning(config, observed, now)
     counted = {name: probe for name, probe in observed.probes.items() if name not in back}
+    # One at a time: a restart resets what Exchange knows of the server's health.
     if not counted or set(loading) - back:
         message = f"{', '.join(loading)}: the health manager has just started and loads its probes"
         return Plan(unknown(Reason.SETTLING, message))
-    return verdict(counted, observed.inactive)
+    owed = [name for name in sorted(observed.probes) if _owed(config, observed, name)]
+    if owed:
+        message = (
+            f"{', '.join(owed)}: the health manager is older than the proxy and does not know it "
+            "yet; one is restarted after the other"
+        )
+        return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (_restart(owed[0]),))
+    return _verdict(config, replace(observed, probes=counted))
 
 
 def returning(config: PushConfig, observed: Observed, now: datetime) -> frozenset[str]:
     """Servers back from maintenance that still load their probes: not counted until they have.
 
-    The status of the last pass tells who was not counted then.
+    The status of the last pass tells who was not counted then, and it was not for its probe.
     """
-    rows = {row["name"] for row in config.status.get("servers") or () if "reason" in row}
-    return frozenset(n for n in observed.probes if n in rows and _is_loading(observed, n, now))
+    rows = config.status.get("servers") or ()
+    resting = {row["name"] for row in rows if row.get("reason", Reason.PROBE_FAILED) not in CURES}
+    return frozenset(n for n in observed.probes if n in resting and _is_loading(observed, n, now))
 
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
@@ -206,5 +162,59 @@ def _restart(server: str) -> Step:
         command=cmdlet("Restart-Service", Name="MSExchangeHM"),
     )
 
+
+def _verdict(config: PushConfig, observed: Observed) -> Plan:
+    servers: dict[Reason, list[str]] = {}
+    for server, result in sorted(observed.probes.items()):
+        if result.reason is not None:
+            servers.setdefault(result.reason, []).append(server)
+    for status, reason, words in _SAYINGS:
+        if reason in servers:
+            finding = Finding(status, reason, f"{', '.join(servers[reason])}: {words}")
+            return Plan(finding, advisories=_advisories(config, observed, finding))
+    return Plan(holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server"))
+
+
+# What explains most first; a service that may be gone for good last.
+_SAYINGS: tuple[tuple[str, Reason, str], ...] = (
+    *(
+        ("False", reason, f"{cure}; status.servers[].probeError has the server's own words")
+        for reason, cure in CURES.items()
+    ),
+    (
+        "Unknown",
+        Reason.WAITS_FOR_CONFIGURATION,
+        "probed once everything before it is as declared",
+    ),
+    ("False", Reason.SERVICE_GONE, "the push service answers that it is not there any more"),
+    ("Unknown", Reason.PROBE_NOT_AVAILABLE, f"this version of Exchange has no {PROBE}"),
+)
+
+
+def _advisories(config: PushConfig, observed: Observed, finding: Finding) -> tuple[Advisory, ...]:
+    found = []
+    if finding.reason is Reason.SERVICE_GONE:
+        found.append(_SERVICE_GONE)
+    if finding.reason is Reason.PROBE_NOT_AVAILABLE:
+        message = f"{finding.message}; nothing confirms that pushes arrive"
+        found.append(Advisory("ProbeNotAvailable", message))
+    restarts = config.verification.restart_health_manager
+    managed = config.proxy.state is not ProxyState.UNMANAGED
+    waits = finding.reason is Reason.WAITS_FOR_CONFIGURATION
+    if restarts and managed and observed.proxy_changed is None and not waits:
+        found.append(_PROXY_CHANGE_UNKNOWN)
+    return tuple(found)
+
+
+_SERVICE_GONE = Advisory(
+    "ServiceGone",
+    "Microsoft 365 does not serve the push endpoint; what remains useful is the certificate, the "
+    "auth server and the key: consider spec.proxy.state Unmanaged",
+)
+_PROXY_CHANGE_UNKNOWN = Advisory(
+    "ProxyChangeUnknown",
+    "when the proxy changed could not be read, so no health manager is restarted; if the proxy was "
+    "changed after MSExchangeHM was started, restart it by hand on one server after the other",
+)
 
 STAGE = Stage("Verified", looks, observe, plan)

@@ -57,7 +57,8 @@ Of the organisation:
 denied_cmdlets             list    cmdlets that RBAC does not grant
 replication_lag_seconds    number  a change reaches the other servers after so many seconds
 replication_lag_looks      int     a change is hidden from another server's next so many requests
-proxy_look                 text    ``object`` (default) or ``nothing``: answer to -WhatIf
+proxy_look                 text    answer to -WhatIf: the stored ``object`` (default), a new one of
+                                   what was ``asked``, the stored one ``edited``, or ``nothing``
 creation_takes_transport   bool    New-ExchangeCertificate takes the transport role in any case
 distributes_key            bool    Set-AuthConfig hands the private key to the other servers
 distribution_seconds       number  ... after so many seconds

@@ -26,9 +26,7 @@ def _row(proxy: PushProxy) -> Row:
 def enable_proxy(call: Call) -> list[Row]:
     """Enable, or with -WhatIf show the state."""
     if call.flag("WhatIf"):
-        # inferred: that the stored object comes back; the switch has it say nothing
-        nothing = call.organization.switches.proxy_look == "nothing"
-        return [] if nothing else [_row(call.view.proxy())]
+        return [_row(shown) for shown in _looked_at(call)]
     uri = call.text("Uri", DEFAULT_URI)
     if not uri.startswith(("https://", "http://")):
         raise bad_value(call.server, "Uri", uri)
@@ -37,6 +35,16 @@ def enable_proxy(call: Call) -> list[Row]:
     organization = call.text("Organization", stored.organization)
     wanted = replace(stored, enabled=True, organization=organization, uri=uri)
     return [_row(_store(call, stored, wanted))]
+
+
+def _looked_at(call: Call) -> list[PushProxy]:
+    """What -WhatIf shows: documented nowhere, so it is a switch."""
+    # inferred: by default the stored object comes back
+    stored = call.view.proxy()
+    asked = PushProxy(enabled=True, organization=call.text("Organization"), uri=DEFAULT_URI)
+    edited = replace(stored, enabled=True, organization=asked.organization or stored.organization)
+    ways = {"object": [stored], "asked": [asked], "edited": [edited], "nothing": []}
+    return ways[call.organization.switches.proxy_look]
 
 
 def disable_proxy(call: Call) -> list[Row]:
