@@ -181,6 +181,13 @@ def test_health_managers_are_restarted_one_after_the_other() -> None:
     assert [step.server for step in third.steps] == [EX2]
 
 
+def test_a_young_health_manager_that_is_older_than_the_proxy_is_not_waited_for() -> None:
+    changed = [proxy(WhenChangedUTC=(NOW - timedelta(seconds=10)).isoformat())]
+    young = manager(timedelta(minutes=-1))
+    observed = probed(FAILURE, SUCCESS, servers=young, organization={WHAT_IF: changed})
+    assert told(plan_of(STAGE, config(), observed)) == ("False", "HealthManagerStale", (RESTART,))
+
+
 @pytest.mark.parametrize(
     ("asked", "expected"), [(config(), {"ProxyChangeUnknown"}), (NEVER, set())]
 )

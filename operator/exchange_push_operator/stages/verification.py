@@ -105,14 +105,15 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     if not observed.probes:
         message = "no listed Mailbox server is there to be probed"
         return Plan(unknown(Reason.IN_MAINTENANCE, message))
-    loading = [name for name in sorted(observed.probes) if _is_loading(observed, name, now)]
+    owed = [name for name in sorted(observed.probes) if _owed(config, observed, name)]
+    loading = {name for name in observed.probes if _is_loading(observed, name, now)} - set(owed)
     back = returning(config, observed, now)
     counted = {name: probe for name, probe in observed.probes.items() if name not in back}
     # One at a time: a restart resets what Exchange knows of the server's health.
-    if not counted or set(loading) - back:
-        message = f"{', '.join(loading)}: the health manager has just started and loads its probes"
+    if not counted or loading - back:
+        names = ", ".join(sorted(loading))
+        message = f"{names}: the health manager has just started and loads its probes"
         return Plan(unknown(Reason.SETTLING, message))
-    owed = [name for name in sorted(observed.probes) if _owed(config, observed, name)]
     if owed:
         message = (
             f"{', '.join(owed)}: the health manager is older than the proxy and does not know it "
