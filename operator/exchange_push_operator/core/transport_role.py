@@ -23,6 +23,8 @@ def taken(
         if taker is None or not taker.ours or server in resting:
             continue
         former = former_transport(taker.friendly_name)
+        if former == transport[server]:  # somebody has given it a name of ours
+            continue
         message = f"{server}: the new Auth certificate took the transport role of {former}"
         if held_in(store, former) is not Held.WITH_KEY:
             cure = "which is gone; run Enable-ExchangeCertificate -Services SMTP with another one"
