@@ -170,9 +170,13 @@ class World:
         if self.rarely(0.4):
             other = self.rng.choice([None, NEXT.thumbprint, AUTH.thumbprint, NOWHERE])
             row["TransportCertificateThumbprint"] = other
+        store = self.store()
+        if self.rarely(0.1):  # making our certificate has taken the role
+            row["TransportCertificateThumbprint"] = NEXT.thumbprint
+            store = [held(NEXT, name=OUR_NAME), held(TRANSPORT)]
         return {
             organization.LOCAL_SERVER: [row],
-            certificate_store.LOCAL_CERTIFICATES: self.store(),
+            certificate_store.LOCAL_CERTIFICATES: store,
             organization.component_states(name): [
                 component(state="Inactive" if self.rarely() else "Active")
             ],

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from exchange_push_operator.core.auth_certificate import assign, create
-from exchange_push_operator.core.commands import Cmdlet, GraphRequest, cmdlet
+from exchange_push_operator.core.auth_certificate import assign, copy, create, publish
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Value, cmdlet
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Step
@@ -14,6 +14,7 @@ from exchange_push_operator.core.safety import check_cmdlet
 from exchange_push_operator.core.transport_role import give_back
 
 CURRENT = "A" * 40
+QUIET: dict[str, Value] = {"Force": True, "Confirm": False}
 
 
 def named(current: str | None) -> AuthConfig:
@@ -29,6 +30,21 @@ def step(command: Cmdlet | GraphRequest) -> Step:
     [
         (cmdlet("Set-AuthConfig", CertificateThumbprint="B" * 40, Force=True), CURRENT),
         (cmdlet("Set-AuthConfig", CertificateThumbprint=CURRENT), CURRENT),
+        (cmdlet("Set-AuthConfig", PublishCertificate=True, **QUIET), CURRENT),
+        (
+            cmdlet(
+                "Set-AuthConfig",
+                NewCertificateThumbprint="B" * 40,
+                NewCertificateEffectiveDate="2026-11-21T09:00:00Z",
+                **QUIET,
+            ),
+            CURRENT,
+        ),
+        (cmdlet("Set-AuthConfig", ClearPreviousCertificate=True, **QUIET), CURRENT),
+        (cmdlet("Set-AuthConfig", ClearPreviousCertificate=True, **QUIET), None),
+        (cmdlet("Set-AuthConfig", CertificateThumbprint="B" * 40, Confirm=False), None),
+        (cmdlet("Set-AuthConfig", CertificateThumbprint="B" * 40, Force=True), None),
+        (cmdlet("Copy-ExchangeCertificate", Thumbprint="B" * 40, Server="ex2"), CURRENT),
         (cmdlet("New-ExchangeCertificate", Services="None"), CURRENT),
         (cmdlet("New-ExchangeCertificate", Services="None", Force=True), None),
         (cmdlet("New-ExchangeCertificate", Services="SMTP"), None),
@@ -38,6 +54,13 @@ def step(command: Cmdlet | GraphRequest) -> Step:
     ids=[
         "replaces the current certificate",
         "sets the current certificate once more",
+        "publishes another one",
+        "stages another one",
+        "forgets the previous one",
+        "forgets the previous one where none is current",
+        "may be asked a question without -Force",
+        "may be asked a question without -Confirm",
+        "copies what AuthConfig does not name",
         "makes one where one is current",
         "makes one with -Force",
         "makes one with a service",
@@ -56,11 +79,21 @@ def test_a_step_is_refused_that(command: Cmdlet, current: str | None) -> None:
     [
         (assign(CURRENT, "ex1"), None),
         (create("ex1", CURRENT), None),
+        (publish(CURRENT, "ex1"), None),
+        (copy(CURRENT, "ex1", "ex2"), CURRENT),
         (give_back("ex1", CURRENT), CURRENT),
         (step(cmdlet("Set-AuthServer", Identity="MicrosoftSts", Enabled=True)), CURRENT),
         (step(GraphRequest("PATCH", "servicePrincipals/1", {"keyCredentials": []})), CURRENT),
     ],
-    ids=["assigns the first", "makes the first", "gives SMTP back", "another cmdlet", "Graph"],
+    ids=[
+        "assigns the first",
+        "makes the first",
+        "publishes",
+        "copies",
+        "gives SMTP back",
+        "another cmdlet",
+        "Graph",
+    ],
 )
 def test_a_step_may_pass_that(checked: Step, current: str | None) -> None:
     check_cmdlet(checked, named(current))

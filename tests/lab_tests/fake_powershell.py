@@ -58,7 +58,10 @@ class StubbedHost(Host):
             given = allowed(name, call.get("parameters") or {})
             if needs_session(name):
                 self.open_session()
-            rows = self._copy(given) if name.startswith("Copy-") else self._cmdlet(name, given)
+            does = self._copy if name.startswith("Copy-") else self._cmdlet
+            if name == "New-ExchangeCertificate":
+                does = self._make
+            rows = does(name, given)
         except CmdletFailed as error:
             return Outcome(error=error)
         except TimeoutError:
@@ -68,7 +71,16 @@ class StubbedHost(Host):
         shown = [{key: plain(row[key]) for key in wanted if key in row} for row in rows]
         return Outcome(rows=tuple(shown))
 
-    def _copy(self, given: Json) -> list[Json]:
+    def _make(self, name: str, given: Json) -> list[Json]:
+        """As New-ExchangeCertificate of host.ps1."""
+        there = self._cmdlet("Get-LocalCertificate", {})
+        if any(row["FriendlyName"] == given.get("FriendlyName") for row in there):
+            text = "a certificate of this friendly name has been made in the meantime"
+            kind, category = "RuntimeException", "OperationStopped"
+            raise CmdletFailed(text, identifier=text, category=category, kind=kind)
+        return self._part(name, given)
+
+    def _copy(self, _name: str, given: Json) -> list[Json]:
         """As Copy-ExchangeCertificate of host.ps1."""
         password = {"Password": secrets.token_urlsafe()}
         export = {"Thumbprint": given["Thumbprint"], "Server": self._fqdn, **password}

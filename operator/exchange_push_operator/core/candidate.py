@@ -27,6 +27,13 @@ from exchange_push_operator.core.plan import Finding, fails, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import Certificate
 
+LOOKS = (
+    organization.ORGANIZATION_CONFIG,
+    organization.AUTH_CONFIG,
+    organization.EXCHANGE_SERVERS,
+)
+"""What has to be known of the organisation."""
+
 _NONE_NAMED = "AuthConfig names no certificate"
 
 

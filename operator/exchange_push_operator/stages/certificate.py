@@ -62,11 +62,7 @@ class Observed:
 def looks(_config: PushConfig) -> Looks:
     """AuthConfig, the servers, and each listed server's store and services."""
     return Looks(
-        organization=(
-            organization.ORGANIZATION_CONFIG,
-            organization.AUTH_CONFIG,
-            organization.EXCHANGE_SERVERS,
-        ),
+        organization=candidate.LOOKS,
         server=lambda name: (
             organization.LOCAL_SERVER,
             organization.component_states(name),

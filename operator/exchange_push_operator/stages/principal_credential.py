@@ -48,11 +48,7 @@ def looks(config: PushConfig) -> Looks:
     if not config.needs_entra:
         return Looks()
     return Looks(
-        organization=(
-            organization.ORGANIZATION_CONFIG,
-            organization.AUTH_CONFIG,
-            organization.EXCHANGE_SERVERS,
-        ),
+        organization=candidate.LOOKS,
         server=lambda _name: (certificate_store.LOCAL_CERTIFICATES,),
         graph=(principal.request(config),),
     )

@@ -27,6 +27,9 @@ from lab.exchange.server import Server
 _UNTOLD = ("FileData", "Password")
 
 
+_MAKES = "New-ExchangeCertificate"
+
+
 @dataclass(frozen=True, slots=True)
 class Outcome:
     """What came of one call: rows of plain JSON values, or an error."""
@@ -97,9 +100,8 @@ def invoke(
             given = allowed(name, parameters)
             if needs_session(name):
                 open_session(server)
-            if name == "New-ExchangeCertificate":
-                _not_made_yet(server, str(given.get("FriendlyName")))
-            rows = run(organization, server, name, given, account)
+            does = _make if name == _MAKES else run
+            rows = does(organization, server, name, given, account)
         except CmdletFailed as error:
             return Outcome(error=error)
     wanted = allow_list()[name]["output"]
@@ -107,15 +109,27 @@ def invoke(
     return Outcome(rows=tuple(rows))
 
 
-def _not_made_yet(server: Server, friendly_name: str) -> None:
-    """The guard in the host's own function. Raises: CmdletFailed."""
-    if any(held.friendly_name == friendly_name for held in server.store.values()):
+def _make(
+    organization: Organization,
+    server: Server,
+    name: str,
+    given: Mapping[str, Any],
+    account: str,
+) -> list[dict[str, Any]]:
+    """The host's own function around the cmdlet of the same name. Raises: CmdletFailed."""
+    if any(held.friendly_name == given.get("FriendlyName") for held in server.store.values()):
+        text = "a certificate of this friendly name has been made in the meantime"
+        kind, category = "RuntimeException", "OperationStopped"
+        raise CmdletFailed(text, identifier=text, category=category, kind=kind)
+    try:
+        return run(organization, server, name, given, account)
+    except CmdletFailed as error:
         raise CmdletFailed(
-            "a certificate of this friendly name has been made in the meantime",
-            identifier="a certificate of this friendly name has been made in the meantime",
-            category="OperationStopped",
-            kind="RuntimeException",
-        )
+            f"{name}: {error}",
+            identifier=error.identifier,
+            category=error.category,
+            kind=error.kind,
+        ) from error
 
 
 def needs_session(name: str) -> bool:

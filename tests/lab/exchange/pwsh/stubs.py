@@ -55,7 +55,10 @@ def prelude(address: str) -> str:
 
 def exchange_stubs() -> str:
     """For the Exchange session, which takes commands and no script, like Exchange's own."""
-    cmdlets = {**dict(_of_kind("exchange")), **_OF_A_COPY}
+    functions = dict(_of_kind("exchange-function"))
+    # The host's own function around the cmdlet of the same name runs for real, too.
+    made = {"New-ExchangeCertificate": functions["New-ExchangeCertificate"]}
+    cmdlets = {**dict(_of_kind("exchange")), **made, **_OF_A_COPY}
     return _script(cmdlets) + _RESTRICT
 
 
