@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import asyncio
 import logging
 import os
@@ -20,6 +21,7 @@ from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.ca_bundle import ca_bundle
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
+from exchange_push_operator.adapters.host_script import bootstrap, installer, script
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
@@ -48,10 +50,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         if given.command == "selftest":
             return selftest.run(given)
+        if given.command == "host-script":
+            return _print_host_script(given)
         return _operate_until_stopped(read(given))
     except SpecError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return 2
+
+
+def _print_host_script(given: argparse.Namespace) -> int:
+    if given.sha256:
+        text = bootstrap().sha256 + "\n"
+    else:
+        text = (installer() if given.installer else script()).decode("ascii")
+    sys.stdout.write(text)
+    return 0
 
 
 def _operate_until_stopped(settings: Settings) -> int:

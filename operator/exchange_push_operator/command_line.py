@@ -36,6 +36,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     run.set_defaults(parser=run)
     settings.add_arguments(run)
+    _add_host_script(commands)
     selftest.add_arguments(
         commands.add_parser(
             "selftest",
@@ -45,3 +46,20 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
         )
     )
     return parser.parse_args(arguments)
+
+
+def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "host-script",
+        help="print the PowerShell that runs on the Exchange servers, to review, sign, install it",
+        description="Prints the host script as it is sent to the servers, and as it is installed "
+        "there with spec.exchange.connection.hostScript: Installed.",
+        allow_abbrev=False,
+    )
+    other = parser.add_mutually_exclusive_group()
+    other.add_argument("--sha256", action="store_true", help="print its SHA-256 instead")
+    other.add_argument(
+        "--installer",
+        action="store_true",
+        help="print Install-ExchangePushHost.ps1 instead, which signs, installs and checks it",
+    )

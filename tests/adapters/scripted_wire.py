@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError, WSManFaultError
 
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
-from exchange_push_operator.adapters.powershell_host import bootstrap, decode
+from exchange_push_operator.adapters.host_script import bootstrap
+from exchange_push_operator.adapters.powershell_host import decode
 from exchange_push_operator.adapters.winrm_transport import Connection, Wire
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Sensitive

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
-from importlib.resources import files
+from typing import Any
 
 import pytest
 
-tree_sitter = pytest.importorskip("tree_sitter")
-grammar = pytest.importorskip("tree_sitter_powershell")
+from adapters.powershell_tree import functions, nodes, of_type, source
 
-SCRIPTS = ("stage0.ps1", "host.ps1")
+SCRIPTS = ("stage0.ps1", "host.ps1", "Install-ExchangePushHost.ps1")
 # Cmdlets of Windows PowerShell 3.0 that the scripts may use.
 CMDLETS = {
     "Add-Type",
     "ConvertFrom-Json",
+    *("Copy-Item", "Get-ChildItem", "Join-Path", "Move-Item", "New-Item", "Remove-Item"),
+    *("Get-Acl", "Get-AuthenticodeSignature", "Set-Acl", "Set-AuthenticodeSignature"),
+    *("Resolve-Path", "Sort-Object", "Test-Path", "Where-Object"),
     "Get-CimInstance",
     "Get-Command",
     "Get-Process",
@@ -23,35 +24,18 @@ CMDLETS = {
     "WebAdministration\\Restart-WebAppPool",
     "New-Object",
     "Set-StrictMode",
+    "Write-Error",
     "Write-Warning",
 }
 APPROVED_VERBS = {
-    *("Close", "ConvertTo", "Copy", "Deny", "Find", "Get", "Invoke", "New", "Open"),
-    *("Resolve", "Restart", "Set", "Write"),
+    *("Add", "Close", "ConvertTo", "Copy", "Deny", "Find", "Get", "Install", "Invoke", "New"),
+    *("Open", "Resolve", "Restart", "Set", "Test", "Write"),
 }
-
-
-def source(name: str) -> bytes:
-    return (files("exchange_push_operator") / "powershell" / name).read_bytes()
-
-
-def nodes(name: str) -> Iterator[tuple[str, str, bool]]:
-    """Type, text, and whether it is an error, of every node of the syntax tree."""
-    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
-    pending = [parser.parse(source(name)).root_node]
-    while pending:
-        node = pending.pop()
-        yield node.type, node.text.decode(), node.is_error or node.is_missing
-        pending += node.children
-
-
-def of_type(name: str, wanted: str) -> set[str]:
-    return {text for kind, text, _ in nodes(name) if kind == wanted}
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_parses(name: str) -> None:
-    assert [text for _, text, is_error in nodes(name) if is_error] == []
+    assert [node.text for node in nodes(name) if node.is_error or node.is_missing] == []
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -61,13 +45,36 @@ def test_a_script_is_ascii_without_a_byte_order_mark(name: str) -> None:
 
 @pytest.mark.parametrize("name", SCRIPTS)
 def test_a_script_uses_no_alias_and_no_cmdlet_of_a_later_powershell(name: str) -> None:
-    functions = of_type(name, "function_name")
-    assert of_type(name, "command_name") <= CMDLETS | functions
+    assert of_type(name, "command_name") <= CMDLETS | set(functions(name))
 
 
-def test_functions_have_approved_verbs() -> None:
-    verbs = {name.partition("-")[0] for name in of_type("host.ps1", "function_name")}
-    assert verbs <= APPROVED_VERBS
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_functions_have_approved_verbs(name: str) -> None:
+    assert {function.partition("-")[0] for function in functions(name)} <= APPROVED_VERBS
+
+
+@pytest.mark.parametrize("name", SCRIPTS[1:])
+def test_a_script_says_what_it_and_its_parameters_are_for(name: str) -> None:
+    help_text = source(name).decode().partition("#>")[0]
+    assert help_text.startswith("<#\n.SYNOPSIS\n")
+    (block,) = (
+        node for node in nodes(name) if node.type == "param_block" and not within_function(node)
+    )
+    parameters = [
+        re.findall(r"^ *(?:\[.*\])?\$(\w+)", node.text.decode(), re.MULTILINE)[0]
+        for group in block.children
+        for node in group.children
+        if node.type == "script_parameter"
+    ]
+    assert len(parameters) >= 3
+    for parameter in parameters:
+        assert f".PARAMETER {parameter}\n" in help_text
+
+
+def within_function(node: Any) -> bool:
+    while node is not None and node.type != "function_statement":
+        node = node.parent
+    return node is not None
 
 
 @pytest.mark.parametrize("name", SCRIPTS)
@@ -83,8 +90,6 @@ def test_a_script_runs_no_text_and_uses_nothing_that_came_after_windows_powershe
 
 def test_a_row_leaves_out_what_an_object_does_not_have() -> None:
     """A property that is missing is not one without a value; no PowerShell runs here."""
-    (function,) = (
-        text for text in of_type("host.ps1", "function_statement") if "Get-Row" in text[:20]
-    )
-    assert "$object.PSObject.Properties[$name]" in function
-    assert "if ($has) { $row[$name] = $object.$name }" in function
+    text = functions("host.ps1")["Get-Row"]
+    assert "$object.PSObject.Properties[$name]" in text
+    assert "if (-not $has) { continue }" in text

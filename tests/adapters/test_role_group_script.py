@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 
-from adapters.test_powershell_syntax import nodes, of_type, source
-from exchange_push_operator.adapters.powershell_host import allow_list
+from adapters.powershell_tree import nodes, of_type, source
+from exchange_push_operator.adapters.allow_list import allow_list
 
 SCRIPT = "New-ExchangePushRoleGroup.ps1"
 # Of Windows PowerShell 3.0, and of Exchange's role-based access control.
@@ -20,7 +20,7 @@ CMDLETS = {
 
 
 def test_it_parses_is_ascii_and_uses_no_alias_and_no_other_cmdlet() -> None:
-    assert [text for _, text, is_error in nodes(SCRIPT) if is_error] == []
+    assert [node.text for node in nodes(SCRIPT) if node.is_error or node.is_missing] == []
     assert source(SCRIPT).isascii()
     functions = of_type(SCRIPT, "function_name")
     assert of_type(SCRIPT, "command_name") <= CMDLETS | functions

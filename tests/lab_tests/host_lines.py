@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
-from exchange_push_operator.adapters.powershell_host import bootstrap
+from exchange_push_operator.adapters.host_script import bootstrap
 from lab.exchange.accounts import Accounts
 from lab.exchange.build import default_organization
 from lab.exchange.counters import Counters

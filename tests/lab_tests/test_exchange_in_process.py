@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exchange_push_operator.adapters.powershell_host import NotAllowed
+from exchange_push_operator.adapters.allow_list import NotAllowed
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,

@@ -17,9 +17,9 @@ from winrm.exceptions import (
 )
 from winrm.protocol import Protocol
 
+from exchange_push_operator.adapters.host_script import bootstrap
 from exchange_push_operator.adapters.powershell_host import (
     Message,
-    bootstrap,
     decode,
     encode_login,
     encode_run,

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from exchange_push_operator.adapters.powershell_host import bootstrap
+from exchange_push_operator.adapters.host_script import bootstrap
 from lab.exchange import pwsh
 from lab.exchange.pwsh.process import on_computer, with_prelude
 from lab.exchange.pwsh.stubs import exchange_stubs, local_stubs, prelude

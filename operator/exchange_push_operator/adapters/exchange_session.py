@@ -37,35 +37,52 @@ def raise_for_session(
     answers: Sequence[Answer],
     *,
     changes: bool,
+    delegated: bool = False,
 ) -> None:
     """Raise where there was no Exchange session.
 
     A change that follows one that was made keeps its CmdletFailed: something was changed.
+    ``delegated`` says that the host had the account's ticket to show there, and no password.
 
     Raises: Refused (SecondHopFailed), Unreachable.
     """
     for number, answer in enumerate(answers):
         if answer.error is not None and answer.error.where == "session":
-            meaning = _explain(server, username, answer.error, _local(batch, answers))
+            if _is_denied(answer.error):
+                meaning = _turned_down(server, account_name(username), delegated=delegated)
+            else:
+                meaning = _no_session(server, _local(batch, answers))
             log.info("%s (its own words: %s)", meaning, answer.error)
             if not changes or number == 0:
                 raise meaning
 
 
-def _explain(server: str, username: str, error: CmdletFailed, about: str) -> PushError:
-    account = account_name(username)
-    where = f"http://{server}/PowerShell/"
-    if error.identifier == "AccessDenied" or error.category in _DENIED:
-        # The host signs in there by itself: a network logon has no credential to pass on, and
-        # the virtual directory of Exchange takes nothing but Kerberos.
-        return Refused(
-            Reason.SECOND_HOP_FAILED,
-            f"{server} signs {account} in, but its Exchange session {where} turns the account "
-            "down: let it use remote PowerShell (Set-User -RemotePowerShellEnabled $true), give it "
-            "a management role, and check Kerberos there (klist get http/" + server + ")",
+def _is_denied(error: CmdletFailed) -> bool:
+    return error.identifier == "AccessDenied" or error.category in _DENIED
+
+
+def _turned_down(server: str, account: str, *, delegated: bool) -> PushError:
+    # The host signs in there by itself: a network logon has no credential to pass on, and the
+    # virtual directory of Exchange takes nothing but Kerberos.
+    shown, cure = "it", ""
+    if delegated:
+        shown = f"the delegated ticket of {account}"
+        cure = (
+            "trust the server for delegation in Active Directory, keep the account out of "
+            "Protected Users and 'sensitive and cannot be delegated', or use a password; "
         )
+    return Refused(
+        Reason.SECOND_HOP_FAILED,
+        f"{server} signs {account} in, but its Exchange session http://{server}/PowerShell/ turns "
+        f"{shown} down: {cure}let it use remote PowerShell (Set-User -RemotePowerShellEnabled "
+        f"$true), give it a management role, and check Kerberos there (klist get http/{server})",
+    )
+
+
+def _no_session(server: str, about: str) -> PushError:
     if about:
         return Unreachable(f"{server}: {about}")
+    where = f"http://{server}/PowerShell/"
     return Unreachable(f"{server}: {where} opens no session; check IIS and the Exchange services")
 
 

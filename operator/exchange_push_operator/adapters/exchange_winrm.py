@@ -11,9 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
+from exchange_push_operator.adapters.allow_list import check
 from exchange_push_operator.adapters.exchange_session import raise_for_session
 from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
-from exchange_push_operator.adapters.powershell_host import check
 from exchange_push_operator.adapters.winrm_server import Server, Surroundings
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
 from exchange_push_operator.adapters.winrm_transport import Authorities, WireFactory, open_wire
@@ -130,7 +130,8 @@ class WinRMExchanges:
 
     def _server(self, name: str, access: ExchangeAccess) -> Server:
         credential = self._credential(name, access)
-        key = (name, access.scheme, access.port, access.ca_pem or "", *credential)
+        reached = (access.scheme, access.port, access.ca_pem or "", access.host_installed)
+        key = (name, *reached, *credential)
         ca_path = self._authorities.path(access.ca_pem)
         with self._lock:
             if key not in self._servers:
@@ -183,7 +184,14 @@ class _Account:
         if not batch:
             return ()
         answers = self._pool.run(server, self._access, batch, changes=changes)
-        raise_for_session(server, self._access.username, batch, answers, changes=changes)
+        raise_for_session(
+            server,
+            self._access.username,
+            batch,
+            answers,
+            changes=changes,
+            delegated=self._access.password is None,
+        )
         return answers
 
 

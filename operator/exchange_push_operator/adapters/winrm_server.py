@@ -27,10 +27,10 @@ from winrm.exceptions import InvalidCredentialsError
 
 from exchange_push_operator.adapters.exchange_session import is_broken
 from exchange_push_operator.adapters.foreign_text import short
+from exchange_push_operator.adapters.host_script import bootstrap
 from exchange_push_operator.adapters.powershell_host import (
     Message,
     answers,
-    bootstrap,
     encode_login,
     encode_run,
     patience,
@@ -53,7 +53,6 @@ from exchange_push_operator.core.ports import Answer, ExchangeAccess
 
 log = logging.getLogger("exchange_push_operator.exchange")
 
-_START = 90.0  # seconds from the first Send to the ready line, on a loaded server
 _RESEND_AFTER = (0.5, 1.0, 2.0, 4.0)  # seconds before the same request is sent once more
 _LARGEST_AGE = 3600.0
 _MOST_REQUESTS = 200  # of one process: bounds what it may grow to
@@ -174,9 +173,10 @@ class Server:
         with self._sign_in.attempt(self._place.server):
             session.create()
         around.count("starts")
-        session.start(bootstrap().command_line)
+        script = bootstrap(installed=self._access.host_installed)
+        session.start(script.command_line)
         try:
-            greet(session, self._login(request), self._place.server, around.clock() + _START)
+            greet(session, script, self._login(request), self._place.server, around.clock())
         except TROUBLE as error:
             if can_resend(error):
                 raise Gone(ready=False) from error

@@ -10,7 +10,8 @@ from typing import Any
 
 from winrm.exceptions import WinRMOperationTimeoutError, WinRMTransportError
 
-from exchange_push_operator.adapters.powershell_host import HASH_MISMATCH, Message, decode
+from exchange_push_operator.adapters.host_script import HASH_MISMATCH
+from exchange_push_operator.adapters.powershell_host import Message, decode
 from exchange_push_operator.adapters.winrm_transport import Wire
 from exchange_push_operator.adapters.winrm_trouble import (
     EXIT_HASH,
@@ -30,6 +31,7 @@ log = logging.getLogger("exchange_push_operator.exchange")
 _STALE = 90.0
 _CHUNK = 96 * 1024  # fits MaxEnvelopeSizekb 150 of WinRM 2.0 after base64
 _BUSY_TRIES = 5
+_LONGEST_COMPLAINT = 8192
 _CODEPAGE = 65001
 # An operator that is killed leaves the shell behind; this is when Windows removes it.
 _IDLE_TIMEOUT = "PT1800S"
@@ -54,6 +56,7 @@ class Session:
         self._shell = ""
         self._command = ""
         self._unread = b""
+        self._complaint = b""
         self._messages: deque[Message] = deque()
         self._ended: Gone | None = None
         self.boot = ""
@@ -145,8 +148,9 @@ class Session:
         self._unread += out
         if err:
             log.debug("standard error of the host: %s", err[:2000].decode("utf-8", "replace"))
+            self._complaint = (self._complaint + err)[-_LONGEST_COMPLAINT:]
         if done:
-            self._ended = Gone(exit_code, ready=bool(self.boot))
+            self._ended = Gone(exit_code, ready=bool(self.boot), complaint=self._complaint)
 
     def _split(self) -> None:
         # Receive cuts anywhere, so a line is decoded only once it has come to its end.

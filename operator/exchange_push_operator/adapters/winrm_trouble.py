@@ -42,12 +42,19 @@ class Gone(Exception):
         *,
         ready: bool = True,
         text: str = "the PowerShell process ended by itself",
+        complaint: bytes = b"",
     ) -> None:
-        """Keep how it ended, and whether the host script had come to run."""
+        """Keep how it ended, its standard error, and whether the host script had come to run."""
         super().__init__(f"{text} (exit code {exit_code})")
         self.exit_code = exit_code
         self.ready = ready
         self.text = text
+        self.complaint = complaint
+
+    @property
+    def never_ran(self) -> bool:
+        """Whether PowerShell ended by its own decision before the host script came to run."""
+        return not self.ready and self.exit_code not in (-1, 0, EXIT_HASH)
 
 
 class Overdue(Exception):

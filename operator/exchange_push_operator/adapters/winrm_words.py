@@ -15,6 +15,7 @@ from winrm.exceptions import (
 )
 
 from exchange_push_operator.adapters.foreign_text import account_name
+from exchange_push_operator.adapters.host_script import INSTALLED_PATH
 from exchange_push_operator.adapters.http_trouble import is_no_host
 from exchange_push_operator.adapters.winrm_trouble import (
     EXIT_HASH,
@@ -40,6 +41,10 @@ _QUOTA_PAUSE = 300.0
 _HOSTNAME_MISMATCH = 62  # X509_V_ERR_HOSTNAME_MISMATCH
 # wsmerror.h's ERROR_WSMAN_INVALID_SELECTORS and winerror.h's ERROR_BROKEN_PIPE.
 _SHELL_GONE = frozenset({2150858843, 109})
+# powershell.exe's exit code where -File names no file, and the id of its error where the execution
+# policy forbids one.
+_NO_SUCH_FILE = 0xFFFD0000
+_POLICY = b"UnauthorizedAccess"
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,11 +55,13 @@ class Place:
     scheme: str
     port: int
     account: str
+    host_installed: bool = False
 
     @classmethod
     def of(cls, server: str, access: ExchangeAccess) -> Place:
         """The server as this account sees it."""
-        return cls(server, access.scheme, access.port, account_name(access.username))
+        account = account_name(access.username)
+        return cls(server, access.scheme, access.port, account, access.host_installed)
 
 
 def what_next(error: PushError) -> str:
@@ -129,13 +136,35 @@ def _gone(error: Gone, place: Place) -> PushError:
         return Unreachable(
             f"{place.server}: the host script arrived altered; check what inspects WinRM between"
         )
-    if not error.ready and error.exit_code > 0:
+    if error.never_ran and place.host_installed:
+        return Refused(Reason.HOST_SCRIPT_REFUSED, f"{place.server}: {_not_run(error)}")
+    if error.never_ran:
         return Refused(
             Reason.ACCESS_DENIED,
             f"{place.server}: PowerShell ended with exit code {error.exit_code} before the host "
-            "script ran; allow it in AppLocker, Windows Defender Application Control and antivirus",
+            "script ran; allow it in AppLocker, Windows Defender Application Control and "
+            "antivirus, or sign it and set spec.exchange.connection.hostScript: Installed",
         )
     return Unreachable(f"{place.server}: {error.text}")
+
+
+def _not_run(error: Gone) -> str:
+    """Why PowerShell does not run the installed script: by number and id, not by text."""
+    if error.exit_code & 0xFFFFFFFF == _NO_SUCH_FILE:
+        return (
+            f"no host script at {INSTALLED_PATH}; install it with Install-ExchangePushHost.ps1, "
+            "or set spec.exchange.connection.hostScript: Streamed"
+        )
+    # Lines of standard error are broken at any place.
+    if _POLICY in b"".join(error.complaint.split()):
+        return (
+            f"PowerShell does not run {INSTALLED_PATH}: it is not signed, altered since, or its "
+            "publisher is not trusted; run Install-ExchangePushHost.ps1 -Check there"
+        )
+    return (
+        f"PowerShell ended with exit code {error.exit_code} before {INSTALLED_PATH} ran; run "
+        "Install-ExchangePushHost.ps1 -Check there, and look into AppLocker and antivirus"
+    )
 
 
 def _network(error: RequestException, place: Place) -> PushError:

@@ -78,6 +78,7 @@ class Connection:
     port: int
     credentials_secret: str
     ca_secret: SecretKey | None
+    host_installed: bool
 
 
 @dataclass(frozen=True, slots=True)

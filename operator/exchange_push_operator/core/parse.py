@@ -119,6 +119,7 @@ def _connection(spec: Mapping[str, Any]) -> Connection:
         port=spec.get("port") or _PORTS[spec["scheme"]],
         credentials_secret=spec["credentialsSecretRef"]["name"],
         ca_secret=_secret_key(ca) if ca else None,
+        host_installed=spec["hostScript"] == "Installed",
     )
 
 

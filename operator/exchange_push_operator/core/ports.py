@@ -45,6 +45,7 @@ class ExchangeAccess:
     ca_pem: str | None
     version: str
     keytab: Sensitive | None = None
+    host_installed: bool = False  # whether the host script is a signed file on the servers
 
     @property
     def proof(self) -> Sensitive:

@@ -31,6 +31,7 @@ class Reason(StrEnum):
     SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason, no password
     ACCESS_DENIED = "AccessDenied"
     SECOND_HOP_FAILED = "SecondHopFailed"
+    HOST_SCRIPT_REFUSED = "HostScriptRefused"
     NOT_ALLOWED_BY_POLICY = "NotAllowedByPolicy"
     CONFLICTING_CONFIG = "ConflictingConfig"
     TENANT_MISMATCH = "TenantMismatch"
@@ -102,6 +103,7 @@ STALLED = frozenset(
         Reason.SECRET_INVALID,
         Reason.ACCESS_DENIED,
         Reason.SECOND_HOP_FAILED,
+        Reason.HOST_SCRIPT_REFUSED,
         Reason.NOT_ALLOWED_BY_POLICY,
         Reason.CONFLICTING_CONFIG,
         Reason.TENANT_MISMATCH,

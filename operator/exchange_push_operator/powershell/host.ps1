@@ -1,6 +1,34 @@
-# Runs allow-listed cmdlets for the operator: one JSON request per line in, one JSON answer per
-# line out, until standard input ends. Windows PowerShell 3.0 to 5.1.
-# Cmdlets are invoked by name and parameters; no text that was received is ever run as script.
+<#
+.SYNOPSIS
+    Runs allow-listed cmdlets on this Exchange server for exchange-push-operator.
+
+.DESCRIPTION
+    Reads one JSON request per line from standard input and writes one JSON answer per line to
+    standard output, until standard input ends. Works in Windows PowerShell 3.0 to 5.1.
+
+    What can be asked for stands in $AllowList: Exchange cmdlets, which run in a session to this
+    server's own Exchange endpoint under the rights of the account (RBAC), and the fixed functions
+    below. They are invoked by name with typed parameters, and only the listed properties come
+    back. No text that was received is ever run as script, and nothing is written to disk.
+
+    The operator sends this script at each start (spec.exchange.connection.hostScript: Streamed),
+    or an administrator signs and installs it as a file (Installed).
+
+.PARAMETER Reader
+    Where requests are read; standard input if it is left out.
+
+.PARAMETER Writer
+    Where answers are written; standard output if it is left out.
+
+.PARAMETER Version
+    The SHA-256 of this script, as its caller has checked it. A file finds it out by itself.
+
+.NOTES
+    Requests: {"id", "op": "login", "fqdn", "username", "password"}; without a password the
+    session is opened with the ticket that the caller has delegated.
+    {"id", "op": "run", "stopOnError", "calls": [{"cmdlet", "parameters", "timeout"}]}.
+    {"id", "op": "ping"}.
+#>
 param($Reader, $Writer, [string]$Version)
 
 Set-StrictMode -Off
@@ -10,6 +38,8 @@ $WarningPreference = 'SilentlyContinue'
 $VerbosePreference = 'SilentlyContinue'
 $ConfirmPreference = 'None'
 
+# "kind" is where an entry runs: exchange (a cmdlet of the Exchange session), function (below), or
+# exchange-function (a function that uses the Exchange session). "changes" is for the operator.
 $AllowList = ConvertFrom-Json -InputObject @'
 @@ALLOW@@
 '@
@@ -27,7 +57,8 @@ $State = @{
     Answers         = New-Object Collections.Specialized.OrderedDictionary
 }
 
-# PowerShell 7 turns text that looks like a date into a date; 5.1 does not, and has no such switch.
+# PowerShell 7 turns text that looks like a date into a date. From 7.5 on it can be told not to;
+# what 7.4 makes of it is a date all the same. 5.1 leaves it alone and has no such switch.
 $JsonOption = @{}
 if ((Get-Command -Name ConvertFrom-Json).Parameters.ContainsKey('DateKind')) { $JsonOption.DateKind = 'String' }
 
@@ -189,14 +220,15 @@ function Copy-ExchangeCertificate {
     foreach ($byte in $random) { $password.AppendChar([char](33 + $byte % 94)) }
     [Array]::Clear($random, 0, $random.Length)
 
-    $file = Invoke-ExchangeCmdlet -Name 'Export-ExchangeCertificate' -Parameters @{
-        Thumbprint     = $Thumbprint
-        Server         = $Fqdn
-        BinaryEncoded  = $true
-        Password       = $password
-    }
-    $pfx = [byte[]]$file.FileData
+    $pfx = New-Object -TypeName byte[] -ArgumentList 0
     try {
+        $file = Invoke-ExchangeCmdlet -Name 'Export-ExchangeCertificate' -Parameters @{
+            Thumbprint    = $Thumbprint
+            Server        = $Fqdn
+            BinaryEncoded = $true
+            Password      = $password
+        }
+        if ($file) { $pfx = [byte[]]$file.FileData }
         $null = Invoke-ExchangeCmdlet -Name 'Import-ExchangeCertificate' -Parameters @{
             Server               = $Server
             FileData             = $pfx
@@ -211,8 +243,8 @@ function Copy-ExchangeCertificate {
 }
 
 function Invoke-ExchangeCmdlet {
-    # A cmdlet of the two functions above. Its error is told without what it may repeat of its
-    # arguments: an error of parameter binding does, so its text is left out.
+    # A cmdlet of the two functions above. Its error must not tell what was handed to it: a binding
+    # error repeats arguments, so it loses its text; else what looks like bytes is cut out.
     param([string]$Name, [hashtable]$Parameters)
     $record = $null
     $shell = [PowerShell]::Create()
@@ -221,22 +253,21 @@ function Invoke-ExchangeCmdlet {
         [void]$shell.AddCommand($Name).AddParameters($Parameters)
         try { $output = $shell.Invoke() }
         catch {
-            $record = $_
+            # The method call has wrapped the true error.
             $inner = $_.Exception.InnerException
-            if ($inner) {
-                if ($inner.ErrorRecord) { $record = $inner.ErrorRecord }
-                # An error of Exchange has its own type there; PowerShell's have a placeholder.
-                if (-not $inner.ErrorRecord -or $record.CategoryInfo.Reason -eq 'ParentContainsErrorRecordException') {
-                    $record.CategoryInfo.Reason = $inner.GetType().Name
-                }
-            }
+            $record = $inner.ErrorRecord
+            if (-not $record) { $record = New-Object -TypeName Management.Automation.ErrorRecord -ArgumentList $inner, 'ExchangeSession', 'NotSpecified', $null }
+            # An error of Exchange has its own type there; PowerShell's have a placeholder.
+            if ($record.CategoryInfo.Reason -eq 'ParentContainsErrorRecordException') { $record.CategoryInfo.Reason = $inner.GetType().Name }
         }
         if (-not $record -and $shell.Streams.Error.Count -gt 0) { $record = $shell.Streams.Error[0] }
     } finally { $shell.Dispose() }
     if (-not $record) { return $output }
     $reason = [string]$record.CategoryInfo.Reason
     $text = $Name
-    if ($reason -notlike 'ParameterBinding*') { $text = '{0}: {1}' -f $Name, $record.Exception.Message }
+    if ($reason -notlike 'ParameterBinding*') {
+        $text += ': ' + [Regex]::Replace($record.Exception.Message, '[A-Za-z0-9+/=]{64,}|(\d{1,3}[ ,]+){16,}', '...')
+    }
     $exception = New-Object -TypeName InvalidOperationException -ArgumentList $text
     $safe = New-Object -TypeName Management.Automation.ErrorRecord -ArgumentList $exception, ([string]$record.FullyQualifiedErrorId), $record.CategoryInfo.Category, $null
     $safe.CategoryInfo.Reason = $reason
@@ -253,7 +284,7 @@ function Restart-WebAppPool {
     WebAdministration\Restart-WebAppPool -Name $Name -ErrorAction Stop
 }
 
-# Get-Command -CommandType Function would find what is there before this script, too.
+# With what they call.
 $FixedFunctions = @(
     'Get-LocalExchangeServer', 'Get-DomainName', 'Get-ServiceStart', 'Get-WebAppPoolStart',
     'Find-DirectoryObject', 'Get-TransportThumbprint', 'Get-LocalPushNotificationProxy',
@@ -372,11 +403,11 @@ function Open-ExchangeSession {
     $State.ExchangeSession = $null
     if ($session) { try { $session.Dispose() } catch { $null = $_ } }
     if (-not $State.Fqdn) { Deny-Call -Id 'NotLoggedIn' -Message 'no login yet' }
-    $connection = New-Object -TypeName Management.Automation.Runspaces.WSManConnectionInfo -ArgumentList @(
-        [Uri]('http://{0}/PowerShell/' -f $State.Fqdn),
-        'http://schemas.microsoft.com/powershell/Microsoft.Exchange',
-        $State.Credential)
+    $connection = New-Object -TypeName Management.Automation.Runspaces.WSManConnectionInfo -ArgumentList ([Uri]('http://{0}/PowerShell/' -f $State.Fqdn))
+    $connection.ShellUri = 'http://schemas.microsoft.com/powershell/Microsoft.Exchange'
     $connection.AuthenticationMechanism = 'Kerberos'
+    # A network logon has no credential to show there. Without one the delegated ticket is shown.
+    if ($State.Credential) { $connection.Credential = $State.Credential }
     $connection.OpenTimeout = 60000
     $connection.OperationTimeout = 180000
     $connection.IdleTimeout = 900000
@@ -417,7 +448,7 @@ function Set-Argument {
     # Puts a parameter's value into $Arguments as the type that the allow-list names.
     param($Arguments, [string]$Name, $Type, $Value)
     if ($Type -isnot [string]) {
-        if (@($Type) -cnotcontains $Value) { throw 'not one of the allowed values' }
+        if ($Value -isnot [string] -or @($Type) -cnotcontains $Value) { throw 'not one of the allowed values' }
         $Arguments[$Name] = [string]$Value
         return
     }
@@ -426,18 +457,18 @@ function Set-Argument {
         'bool' { if ($Value -isnot [bool]) { throw 'not a bool' }; $Arguments[$Name] = [bool]$Value }
         'int' { if ($Value -isnot [int] -and $Value -isnot [long]) { throw 'not a number' }; $Arguments[$Name] = [int]$Value }
         'strings' {
-            foreach ($item in @($Value)) { if ($item -isnot [string]) { throw 'not a text' } }
-            $Arguments[$Name] = [string[]]@($Value)
+            if ($Value -isnot [Collections.IList]) { throw 'not a list' }
+            foreach ($text in $Value) { if ($text -isnot [string]) { throw 'not texts' } }
+            $Arguments[$Name] = [string[]]$Value
         }
-        'bytes' { $Arguments[$Name] = [Convert]::FromBase64String([string]$Value) }
         'date' {
-            # ISO 8601 and nothing else: the culture of the server has no say. Cmdlets expect local
-            # time, as Get-Date gives it.
-            $time = $Value
-            # PowerShell 7 before 7.5 has made a date of it already.
-            if ($time -isnot [DateTime]) { $time = [Xml.XmlConvert]::ToDateTime([string]$Value, [Xml.XmlDateTimeSerializationMode]::Utc) }
-            if ($time.Kind -eq 'Unspecified') { $time = [DateTime]::SpecifyKind($time, 'Utc') }
-            $Arguments[$Name] = $time.ToLocalTime()
+            # ISO 8601 in UTC and nothing else: the culture of the server has no say.
+            if ($Value -isnot [DateTime]) {
+                if ($Value -cnotmatch '^[0-9]{4}-[0-9]{2}-[0-9]{2}T[0-9]{2}:[0-9]{2}:[0-9]{2}(\.[0-9]{1,7})?(Z|\+00:00)\z') { throw 'not a date' }
+                $Value = [Xml.XmlConvert]::ToDateTime($Value, [Xml.XmlDateTimeSerializationMode]::Utc)
+            }
+            # Cmdlets expect local time, as Get-Date gives it.
+            $Arguments[$Name] = $Value.ToLocalTime()
         }
         default { throw 'unknown type' }
     }
@@ -468,7 +499,11 @@ function Get-Row {
         foreach ($name in $Properties) {
             if ($object -is [Collections.IDictionary]) { $has = $object.Contains($name) }
             else { $has = $null -ne $object.PSObject.Properties[$name] }
-            if ($has) { $row[$name] = $object.$name }
+            if (-not $has) { continue }
+            $value = $object.$name
+            # Should a date have lost its kind on the way, the property's name has it.
+            if ($value -is [DateTime] -and $value.Kind -eq 'Unspecified' -and $name -like '*UTC') { $value = [DateTime]::SpecifyKind($value, 'Utc') }
+            $row[$name] = $value
         }
         $row
     }
@@ -556,6 +591,34 @@ function Resolve-Request {
     if ($Request.op -eq 'login') { return Set-Login -Request $Request }
     if ($Request.op -eq 'run' -and $Request.calls) { return Invoke-Batch -Request $Request }
     @{ fatal = 'unknown request' }
+}
+
+#endregion
+
+#region Start
+
+function Get-FileVersion {
+    # SHA-256 of a script file as the operator ships it: without the signature at its end, and
+    # whatever has become of its line ends.
+    param([string]$Path)
+    $text = [IO.File]::ReadAllText($Path).Replace("`r", '')
+    # Put together, so that this line is not taken for the mark itself.
+    $end = $text.IndexOf("`n" + '# SIG ' + '# Begin signature block', [StringComparison]::Ordinal)
+    if ($end -ge 0) { $text = $text.Substring(0, $end) }
+    $bytes = [Text.Encoding]::UTF8.GetBytes($text.TrimEnd("`n") + "`n")
+    # Not SHA256Managed: it throws where Windows is in FIPS mode.
+    $sha = New-Object -TypeName Security.Cryptography.SHA256CryptoServiceProvider
+    [BitConverter]::ToString($sha.ComputeHash($bytes)).Replace('-', '')
+}
+
+if (-not $Reader) {
+    # Run as a file. No byte order mark, neither in nor out.
+    $utf8 = New-Object -TypeName Text.UTF8Encoding -ArgumentList $false
+    $Reader = New-Object -TypeName IO.StreamReader -ArgumentList ([Console]::OpenStandardInput()), $utf8
+    $Writer = New-Object -TypeName IO.StreamWriter -ArgumentList ([Console]::OpenStandardOutput()), $utf8
+    $Writer.AutoFlush = $true
+    $Writer.NewLine = "`n"
+    $Version = Get-FileVersion -Path $PSCommandPath
 }
 
 #endregion

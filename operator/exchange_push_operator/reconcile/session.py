@@ -131,6 +131,7 @@ def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
         ca_pem=ca_pem,
         version=f"{config.namespace}/{name}@{version}",
         keytab=keytab,
+        host_installed=config.connection.host_installed,
     )
 
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 from winrm.exceptions import WSManFaultError
 
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
-from exchange_push_operator.adapters.powershell_host import bootstrap
+from exchange_push_operator.adapters.host_script import bootstrap
 from exchange_push_operator.adapters.winrm_configuration import winrm_configuration
 from exchange_push_operator.adapters.winrm_transport import Authorities, Wire
 from exchange_push_operator.adapters.winrm_trouble import TROUBLE, codes

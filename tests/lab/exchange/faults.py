@@ -43,6 +43,8 @@ rpc_down                   bool    other servers cannot ask it for certificates;
 transport_unreadable       bool    the AD object with the transport thumbprint cannot be read
 directory_unreadable       bool    the AD object of the push-notification proxy cannot be read
 outbound_blocked           bool    the server cannot reach Microsoft 365
+host_script                text    the host script as a file there: ``missing`` (default),
+                                   ``installed``, ``other`` (another version), ``unsigned``
 culture                    text    language of messages and dates: en-US, de-DE, fr-FR, pt-BR, zh-CN
 version                    text    build, such as 15.0.712.24
 =========================  ======  ================================================================

@@ -6,8 +6,8 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import NoReturn, TypeAlias
 
+from exchange_push_operator.adapters.allow_list import check
 from exchange_push_operator.adapters.exchange_session import raise_for_session
-from exchange_push_operator.adapters.powershell_host import check
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,

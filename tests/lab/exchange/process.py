@@ -17,12 +17,10 @@ _AT_MOST = 100_000  # bytes of a stream in one Receive
 
 
 class Bootstrap(Protocol):
-    """What the product starts: ``exchange_push_operator.adapters.powershell_host.bootstrap()``."""
+    """What the product starts: ``exchange_push_operator.adapters.host_script.bootstrap()``."""
 
     @property
     def command_line(self) -> str: ...
-    @property
-    def host(self) -> bytes: ...
     @property
     def sha256(self) -> str: ...
 
@@ -96,7 +94,10 @@ class Process:
         if not self._genuine(first):
             self._write(b"!hash\n", exit_code=97)
             return
-        host = self._start()
+        self._talk(self._start(), rest)
+
+    def _talk(self, host: Host, rest: bytes) -> None:
+        """Let the host answer; ``rest`` is what it has to read before what comes."""
         self._write(host.start())
         self._write(host.feed(rest), exit_code=host.exit_code)
         while self.running:

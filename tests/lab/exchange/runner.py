@@ -11,6 +11,7 @@ from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from exchange_push_operator.adapters.allow_list import TYPES
 from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.x509 import parse_utc
 from lab.exchange.cmdlets import RULES, Call, Rule
@@ -156,34 +157,17 @@ def allowed(name: str, parameters: Mapping[str, Any]) -> dict[str, Any]:
             refuse("ParameterNotAllowed", f"parameter not allowed: {name} -{key}")
         try:
             given[key] = _argument(rule["parameters"][key], value)
-        except (TypeError, ValueError):
+        except ValueError:
             refuse("BadArgument", f"not a valid value: {name} -{key}")
     return given
 
 
 def _argument(kind: str | list[str], value: Any) -> Any:
-    """A value of the declared type. Raises: TypeError, ValueError."""
-    if isinstance(kind, list):
-        if value not in kind:
-            raise ValueError(kind)
-        return value
-    if kind == "date":
-        return parse_utc(str(value)).astimezone(UTC)
-    if kind == "strings":
-        return _texts(value)
-    if kind == "int" and type(value) is int and not -(2**31) <= value < 2**31:
-        raise ValueError(value)
-    types: dict[str, type] = {"string": str, "bool": bool, "int": int}
-    if type(value) is not types[kind]:
-        raise TypeError(kind)
-    return value
-
-
-def _texts(value: Any) -> tuple[str, ...]:
-    value = (value,) if isinstance(value, str) else value
-    if not isinstance(value, (list, tuple)) or not all(isinstance(one, str) for one in value):
-        raise TypeError(value)
-    return tuple(value)
+    """A value of the declared type. Raises: ValueError."""
+    value = tuple(value) if isinstance(value, list) else value
+    if not (TYPES[kind](value) if isinstance(kind, str) else value in kind):
+        raise ValueError(kind)
+    return parse_utc(value).astimezone(UTC) if kind == "date" else value
 
 
 def plain(value: Any) -> Any:

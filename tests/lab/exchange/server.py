@@ -56,6 +56,7 @@ class ServerFaults:
     transport_unreadable: bool = False
     directory_unreadable: bool = False
     outbound_blocked: bool = False
+    host_script: str = "missing"
 
 
 @dataclass(slots=True)

@@ -16,6 +16,7 @@ from lab.exchange import configuration, soap
 from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
 from lab.exchange.host import Host
+from lab.exchange.host_file import FileProcess, version_on
 from lab.exchange.messages import SignedIn
 from lab.exchange.organization import Organization
 from lab.exchange.process import Bootstrap, Process
@@ -56,7 +57,7 @@ def _torn(output: bytes) -> bytes:
 
 def product_bootstrap() -> Bootstrap:
     """What the product ships; imported late, the model works without it."""
-    module = import_module("exchange_push_operator.adapters.powershell_host")
+    module = import_module("exchange_push_operator.adapters.host_script")
     found: Bootstrap = module.bootstrap()
     return found
 
@@ -192,11 +193,20 @@ class WinRMService:
         bootstrap = self._bootstrap()
         command_id = str(uuid.uuid4()).upper()
         self.counters.add("processes")
-        shell.commands[command_id] = self._start(
+        shell.commands[command_id] = self._call_file(request.command, shell) or self._start(
             request.command, bootstrap, lambda: self._host_of(shell, bootstrap.sha256)
         )
         identifier = f"<rsp:CommandId>{command_id}</rsp:CommandId>"
         return f"<rsp:CommandResponse>{identifier}</rsp:CommandResponse>"
+
+    def _call_file(self, command: str, shell: Shell) -> Process | None:
+        """The process, where the command calls the host script that is installed here."""
+        product = import_module("exchange_push_operator.adapters.host_script")
+        installed: Bootstrap = product.bootstrap(installed=True)
+        if command != installed.command_line:
+            return None
+        version = version_on(self.server, product.script())
+        return FileProcess(installed, self.server, lambda: self._host_of(shell, version))
 
     def _host_of(self, shell: Shell, version: str) -> Host:
         host = self._host(version)

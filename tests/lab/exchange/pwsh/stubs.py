@@ -14,7 +14,6 @@ _TYPES = {
     "bool": "bool",
     "int": "int",
     "date": "DateTime",
-    "bytes": "byte[]",
 }
 # What Copy-ExchangeCertificate, a function of the host script that runs for real, calls itself.
 _OF_A_COPY: dict[str, dict[str, str]] = {
