@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import itertools
 import logging
 import os
@@ -29,6 +30,7 @@ from adapters.kerberos_site import (
     with_password,
 )
 from adapters.meddler import Meddler, Reply
+from exchange_push_operator.adapters.kerberos import tickets_of
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
 from exchange_push_operator.core.ports import ExchangeAccess
@@ -93,6 +95,8 @@ def test_a_keytab_signs_in_and_its_ticket_opens_the_exchange_session(
     assert [answer.error for answer in answers] == [None] * len(LOOKS)
     seen = site.services[EX1].sign_ins
     assert (seen[principal(FIRST)], seen["delegated"]) == (1, 1)
+    open_files = [str(path.resolve()) for path in Path("/proc/self/fd").iterdir()]
+    assert not [name for name in open_files if "memfd:keytab" in name]
 
 
 def test_nothing_is_delegated_to_a_server_that_the_domain_does_not_trust(
@@ -167,6 +171,19 @@ def test_a_ticket_near_its_end_is_replaced(
 
     until(replaced, 30, "the third ticket of the account", interval=0.5)
     assert site.services[EX1].counters["processes"] == 1
+
+
+@pytest.mark.usefixtures("kdc")
+def test_a_ticket_that_nobody_holds_is_destroyed() -> None:
+    import krb5  # noqa: PLC0415 - the extra
+
+    ticket = tickets_of(with_password(), principal(FIRST)).get(EX1)
+    context = krb5.init_context()
+    cache = krb5.cc_resolve(context, vars(ticket)["_name"])
+    assert len(list(cache)) == 1
+    del ticket
+    gc.collect()
+    assert list(cache) == []
 
 
 def test_a_connection_outlives_its_ticket(
