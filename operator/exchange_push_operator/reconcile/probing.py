@@ -29,6 +29,8 @@ def probe(session: Session, memory: Memory, observed: Observations, now: datetim
     """Add the probes' answers. A success that is young enough is not tried again."""
     config = session.config
     servers = [n for n in verification.targets(observed) if available(config, observed, n)]
+    # What comes back from an update is tried out anew.
+    memory.probed = {name: seen for name, seen in memory.probed.items() if name in servers}
     state = _fingerprint(observed)
     due = [name for name in servers if not _fresh(session, memory, name, state, now)]
     for name in servers:
