@@ -64,6 +64,7 @@ SMALL = certificate(32, key="small")
 POOL = (AUTH, NEXT, TRANSPORT, EXPIRED, FUTURE, SMALL)
 NOWHERE = "F" * 40
 OUR_NAME = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint)
+EDGE = {"IsMailboxServer": False, "IsClientAccessServer": False, "IsEdgeServer": True}
 ERRORS = (
     "InvalidOperationException",
     "RpcClientException",
@@ -162,7 +163,8 @@ class World:
     def server(self, name: str) -> dict[Cmdlet, Said]:
         row = local(
             name,
-            Version=self.rng.choice(["15.2.2562.17", "15.2.2562.17", "15.1.2507.55", "15.1.1.1"]),
+            Version=self.rng.choice([*["15.2.2562.17"] * 10, "15.1.2507.55", "15.1.1.1", None]),
+            TimeUTC=self.rng.choice([days(0), days(0), days(0.1), None]),
             HealthManagerStartedUTC=self.rng.choice([None, days(-40), days(-1)]),
             SetupRunning=self.rarely(0.05),
             **{key: self.rng.choice([None, days(-1)]) for key in SIGNING_SERVICES},
@@ -197,7 +199,8 @@ class World:
         ]
         return {
             organization.EXCHANGE_SERVERS: [
-                server(name, IsMailboxServer=not self.rarely(0.1)) for name in (*listed, *unlisted)
+                *(self.known(name) for name in (*listed, *unlisted)),
+                *([server("edge1.dmz.fabrikam.com", **EDGE)] if self.rarely() else []),
             ],
             organization.AUTH_CONFIG: [
                 auth_config(
@@ -216,6 +219,15 @@ class World:
             if not self.rarely()
             else missing(),
         }
+
+    def known(self, name: str) -> dict[str, Any]:
+        """A server as Active Directory has it."""
+        builds = ["15.2 (Build 2562.17)"] * 20 + ["15.1 (Build 2507.6)", "15.0 (Build 712.24)"]
+        return server(
+            name,
+            IsMailboxServer=not self.rarely(0.1),
+            AdminDisplayVersion=f"Version {self.rng.choice(builds)}",
+        )
 
     def auth_servers(self) -> list[dict[str, Any]]:
         """Auth servers of all kinds; names are unique, as in Active Directory."""

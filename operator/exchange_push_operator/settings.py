@@ -19,6 +19,8 @@ NAME = "exchange-push-operator"
 PREFIX = "EXCHANGE_PUSH_OPERATOR_"
 _MOST_WORKERS = 256
 
+# As argparse words it.
+_VALUE_FOR_A_SWITCH = re.compile(r"argument (--[a-z-]+): ignored explicit argument .*", re.DOTALL)
 # What Kubernetes itself sets for a Service that is called as we are.
 _SERVICE_VARIABLE = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT)(_.*)?")
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
@@ -79,6 +81,9 @@ class Parser(argparse.ArgumentParser):
 
     def error(self, message: str) -> NoReturn:
         """End with status 2."""
+        switch = _VALUE_FOR_A_SWITCH.fullmatch(message)
+        if switch is not None:
+            message = f"{switch[1]} takes no value: write {switch[1]} alone, or leave it out"
         self.exit(2, f"{self.prog}: {message}\n")
 
 

@@ -209,6 +209,14 @@ def test_a_kubeconfig_that_cannot_be_used_is_named(tmp_path: Path, content: str)
         sign_in(path, 4)
 
 
+@pytest.mark.parametrize("content", [b"hello", b"[1]", b"\xff\x00"], ids=str)
+def test_what_is_no_kubeconfig_at_all_is_called_that(tmp_path: Path, content: bytes) -> None:
+    path = tmp_path / "kubeconfig"
+    path.write_bytes(content)
+    with pytest.raises(SpecError, match="cannot be used: it is no kubeconfig, which is YAML with"):
+        sign_in(path, 4)
+
+
 def test_outside_of_a_pod_a_kubeconfig_is_asked_for() -> None:
     with pytest.raises(SpecError, match="say with --kubeconfig which cluster to use"):
         sign_in(None, 4)

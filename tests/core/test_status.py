@@ -18,6 +18,7 @@ from lab.resources import resource
 OLD: dict[str, Any] = {
     "tenantId": "kept",
     "observedGeneration": 1,
+    "serversReady": "2/2",
     "conditions": [
         {
             "type": type_,
@@ -93,6 +94,8 @@ def test_a_pass_that_ended_before_it_could_look(
         stalled,
     ]
     assert told(new, "ProxyReady", "Verified") == [("True", "Old"), ("Unknown", "NotObserved")]
+    assert "serversReady" not in new
+    assert new["tenantId"] == "kept"
 
 
 def test_where_nobody_answers_for_long_everything_is_unknown() -> None:
@@ -108,6 +111,7 @@ def test_a_domain_of_no_tenant_is_a_fact_about_the_prerequisites() -> None:
     waiting = ("Unknown", "WaitsForConfiguration")
     assert told(new, "Ready", "InSync") == [fact, ("Unknown", "NotObserved")]
     assert told(new, *status.STAGE_CONDITIONS) == [fact, *[waiting] * 5]
+    assert "serversReady" not in new
     assert told(new, "Reconciling", "Stalled") == [None, None]
 
 

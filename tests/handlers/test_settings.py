@@ -127,6 +127,7 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(policy: Pa
         (["--namespace=team-*"], {}, "--namespace: 'team-*' is not the name of a namespace"),
         (["--log-format=xml"], {}, "--log-format: 'xml' is none of text, json"),
         (["--log-level=loud"], {}, "--log-level: 'loud' is none of debug, info"),
+        (["--read-only=true"], {}, "--read-only takes no value: write --read-only alone"),
         (["--max-intervall=5m"], {}, "unrecognized arguments: --max-intervall=5m"),
         (["--work=3"], {}, "unrecognized arguments: --work=3"),
         ([], {"READONLY": "true"}, f"{PREFIX}READONLY: there is no such setting"),

@@ -10,15 +10,24 @@ from hypothesis import given, settings
 
 from answers import NOW, body
 from any_organization import Case, case, numbers, reordered
-from exchange_push_operator.core import certificate_store, organization, probes, push_proxy
+from exchange_push_operator.core import (
+    certificate_store,
+    dedicated_application,
+    organization,
+    probes,
+    push_proxy,
+)
+from exchange_push_operator.core.builds import builds
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
+from exchange_push_operator.core.config import Target
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.key_credentials import read_credentials
 from exchange_push_operator.core.looks import ORGANIZATION
 from exchange_push_operator.core.plan import Plan, Step, plan_hash
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.safety import check_cmdlet, check_write, still_valid
 from exchange_push_operator.reconcile.judge import judge
-from exchange_push_operator.stages import STAGES, principal_credential, verification
+from exchange_push_operator.stages import STAGES, prerequisites, principal_credential, verification
 
 Plans = Mapping[str, Plan]
 
@@ -87,6 +96,33 @@ def nothing_is_planned_where_something_needed_could_not_be_seen(case: Case, plan
                 # Under Setup a server is in maintenance, whatever Exchange's cmdlets say there.
                 spared = look == organization.component_states(name) and in_setup(case, name)
                 assert not failed or spared or look == probes.monitoring_items(name)
+
+
+def prerequisites_are_met_only_by_servers_that_can(case: Case, plans: Plans) -> None:
+    """Listed or not, away or not: none that is known to be too old, none that is not known."""
+    if plans[prerequisites.STAGE.condition].finding.status != "True":
+        return
+    asked, observed = case.asked, case.observed
+    known = builds(asked, observed)
+    assert set(map(str.lower, asked.servers)) <= set(known)
+    assert all(build.version >= prerequisites.OLDEST for build in known.values())
+    every = organization.exchange_servers(observed)
+    assert {server.fqdn for server in every} == set(known)
+    answering = set(map(str.lower, observed.answered))
+    assert any(server.mailbox and server.fqdn in answering for server in every)
+
+
+def no_key_is_written_for_a_dedicated_application_that_is_not_used(
+    case: Case, plans: Plans
+) -> None:
+    finding = plans[prerequisites.STAGE.condition].finding
+    # Then the walk performs nothing but what this stage plans, which is no key.
+    blocked = finding.status == "False" or finding.reason is Reason.NOT_OBSERVED
+    if blocked or case.asked.target is not Target.DEDICATED:
+        return
+    application = dedicated_application.read(case.observed, builds(case.asked, case.observed))
+    assert not application.missing(case.asked.app_id)
+    assert not application.unseen
 
 
 def no_certificate_is_made_before_every_server_was_seen(case: Case, plans: Plans) -> None:
@@ -198,6 +234,8 @@ RULES: tuple[Callable[[Case, Plans], None], ...] = (
     no_transport_role_is_taken,
     the_last_look_before_a_step_lets_every_plan_pass,
     nothing_is_planned_where_something_needed_could_not_be_seen,
+    prerequisites_are_met_only_by_servers_that_can,
+    no_key_is_written_for_a_dedicated_application_that_is_not_used,
     no_certificate_is_made_before_every_server_was_seen,
     a_server_that_is_away_or_in_maintenance_is_not_written_to,
     a_certificate_is_copied_to_a_listed_server_that_is_seen_to_lack_it,

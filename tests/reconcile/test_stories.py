@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from lab.exchange.build import add_auth_certificate
+from lab.exchange.build import add_auth_certificate, add_server
 from lab.exchange.directory import AuthConfig, AuthServer
 from lab.exchange.faults import set_fault
 from lab.exchange.runner import administrator
@@ -216,6 +216,43 @@ def test_a_dedicated_application_that_exchange_does_not_use_gets_no_key(
     assert outside.condition("PrerequisitesMet") == ("False", "DedicatedApplicationNotEnabled")
     assert words in message(outside, "PrerequisitesMet")
     assert outside.key_credentials() == []
+
+
+@pytest.mark.parametrize("ready", [False, True], ids=["not enabled", "enabled"])
+def test_nor_does_a_staged_certificate_before_exchange_signs_as_the_application(
+    ready: bool,  # noqa: FBT001 - a table
+) -> None:
+    outside = lab(DEDICATED_SPEC)
+    current = outside.exchange()["authConfig"]["current"]
+    coming = add_auth_certificate(outside.organization)
+    effective = outside.clock().replace(month=12)
+    outside.organization.view().put(
+        AuthConfig(current=current, next=coming, next_effective=effective)
+    )
+    with_evo_sts(outside)
+    if ready:
+        with_override(outside)
+    outside.operator().run()
+    held = {key["thumbprint"] for key in outside.key_credentials()}
+    assert held == ({current, coming} if ready else set())
+
+
+def test_an_unlisted_server_whose_hotfix_update_is_unknown_keeps_the_key_away() -> None:
+    outside = lab(DEDICATED_SPEC)
+    with_evo_sts(outside)
+    with_override(outside)
+    cu23 = add_server(outside.organization, "EX9", version="15.1.2507.55", display="15.1.2507.6")
+    current = outside.exchange()["authConfig"]["current"]
+    cu23.add(next(iter(outside.organization.servers.values())).store[current])
+    operator = outside.operator()
+    operator.run()
+    assert outside.condition("PrerequisitesMet") == ("Unknown", "NotObserved")
+    assert outside.key_credentials() == []
+    names = [{"name": f"ex{number}.corp.fabrikam.com"} for number in (1, 2, 9)]
+    outside.edit({**DEDICATED_SPEC, "exchange": {"servers": names}})
+    operator.run()
+    assert outside.condition("PrerequisitesMet") == ("True", "Met")
+    assert len(outside.key_credentials()) == 1
 
 
 def test_exchange_2013_can_never_use_a_dedicated_application() -> None:

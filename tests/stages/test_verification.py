@@ -152,6 +152,45 @@ def test_the_health_manager(
     assert told(plan_of(STAGE, config(), observed)) == expected
 
 
+@pytest.mark.parametrize(
+    ("row", "second", "expected"),
+    [
+        ({"reason": "InMaintenance"}, SUCCESS, ("True", "ProbeSucceeded", ())),
+        ({"reason": "Unreachable"}, GONE, ("False", "ServiceGone", ())),
+        ({"reason": "Settling"}, FAILURE, ("False", "ProbeFailed", ())),
+        ({}, SUCCESS, ("Unknown", "Settling", ())),
+        ({"reason": "InMaintenance"}, None, ("Unknown", "Settling", ())),
+    ],
+    ids=[
+        "after maintenance",
+        "after it was away",
+        "still loading",
+        "after a restart of ours",
+        "and there is no other server",
+    ],
+)
+def test_a_server_that_is_back_and_loads_its_probes_is_not_counted_yet(
+    row: dict[str, str], second: Answer | None, expected: Told
+) -> None:
+    answers = [FAILURE] if second is None else [FAILURE, second]
+    servers = {"servers": [{"name": name} for name in (EX1, EX2)[: len(answers)]]}
+    asked = config({"exchange": servers}, {"servers": [{"name": EX1, **row}]})
+    observed = probed(*answers, asked=asked, servers=manager(timedelta(minutes=-2)))
+    assert told(plan_of(STAGE, asked, observed)) == expected
+
+
+@pytest.mark.parametrize("started", [None, timedelta(days=-90), timedelta(minutes=-2)])
+def test_a_component_that_is_switched_off_is_what_the_probe_fails_for(
+    started: timedelta | None,
+) -> None:
+    """A restart of the health manager would not help, nor would patience."""
+    said = manager(started)
+    said[EX1][component_states(EX1)] = [component("PushNotificationsProxy", "Inactive")]
+    plan = plan_of(STAGE, config(), probed(FAILURE, FAILURE, servers=said))
+    assert told(plan) == ("False", "ComponentInactive", ())
+    assert f"run Set-ServerComponentState -Identity {EX1} " in plan.finding.message
+
+
 def test_a_probe_that_is_not_there_is_owed_a_restart_too() -> None:
     servers = manager(timedelta(days=-1))
     servers[EX1][monitoring_items(EX1)] = []

@@ -123,7 +123,14 @@ def _load_file(path: Path, configuration: Configuration) -> None:
         load_kube_config(  # type: ignore[no-untyped-call]  # the client has no hints
             str(path), client_configuration=configuration, persist_config=False
         )
-    except (ConfigException, OSError, YAMLError, ValueError, TypeError) as error:
+    except (TypeError, UnicodeDecodeError) as error:
+        # The library takes anything for a kubeconfig and trips over it.
+        message = (
+            f"--kubeconfig {path} cannot be used: it is no kubeconfig, which is YAML with "
+            "clusters, users, contexts and current-context"
+        )
+        raise SpecError(message) from error
+    except (ConfigException, OSError, YAMLError, ValueError) as error:
         message = f"--kubeconfig {path} cannot be used: {_cause(error)}"
         raise SpecError(message) from error
 

@@ -64,7 +64,10 @@ def suspended(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
 
 
 def not_looked(resource: Mapping[str, Any], finding: Finding, now: datetime) -> Mapping[str, Any]:
-    """A pass that ended before it could look: stalled by a person's matter, or out of reach."""
+    """A pass that ended before it could look: stalled by a person's matter, or out of reach.
+
+    How many servers are ready is not known; the rows and the stage conditions are the last look's.
+    """
     blocked = finding.status == "False" and finding.reason in STALLED
     new: dict[str, Finding | None] = {
         READY: finding,
@@ -78,7 +81,12 @@ def not_looked(resource: Mapping[str, Any], finding: Finding, now: datetime) -> 
     for type_ in STAGE_CONDITIONS:
         if find(status, type_) is None:
             new[type_] = unknown(Reason.NOT_OBSERVED, "not looked at yet")
-    return with_findings(resource, new, now)
+    return _uncounted(with_findings(resource, new, now))
+
+
+def _uncounted(status: dict[str, Any]) -> Mapping[str, Any]:
+    status.pop("serversReady", None)
+    return status
 
 
 def out_of_reach(
@@ -107,7 +115,7 @@ def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str,
     new[READY] = finding
     new[IN_SYNC] = unknown(Reason.NOT_OBSERVED, f"not looked at: {finding.message}")
     new[RECONCILING] = new[STALLED_CONDITION] = None
-    return with_findings(resource, new, now)
+    return _uncounted(with_findings(resource, new, now))
 
 
 def with_findings(

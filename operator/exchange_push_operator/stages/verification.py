@@ -135,7 +135,7 @@ def returning(config: PushConfig, observed: Observed, now: datetime) -> frozense
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
     started = observed.health_managers[server]
-    failed = observed.probes[server].state is ProbeState.FAILED
+    failed = observed.probes[server].state is ProbeState.FAILED and server not in observed.inactive
     return failed and started is not None and started <= now < started + _LOADING
 
 
@@ -147,6 +147,7 @@ def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
     started, changed = observed.health_managers[server], observed.proxy_changed
     return (
         config.verification.restart_health_manager
+        and server not in observed.inactive  # the probe would fail all the same
         and observed.probes[server].state in (ProbeState.FAILED, ProbeState.NOT_AVAILABLE)
         and started is not None
         and changed is not None

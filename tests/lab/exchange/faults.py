@@ -28,6 +28,8 @@ die_before_change          int     so many times the process dies before it runs
 die_after_change           int     so many times the process dies after a change, before it answers
 die_after_answer           int     so many times the process dies right after it answered a change
 stuck_cmdlet               text    this cmdlet does not end: deadline, and the process ends with 98
+failing_cmdlet             text    this cmdlet ends with an error, as while the services start
+hidden                     bool    Get-ExchangeServer does not show it
 quota                      bool    Create answers the fault of a quota
 quota_code                 int     ... which one: 2150859173 (default), the shells of the user
 second_hop_refused         bool    the session to the server's own Exchange endpoint: access denied

@@ -17,6 +17,7 @@ from exchange_push_operator.core.x509 import parse_utc
 from lab.exchange.cmdlets import RULES, Call, Rule
 from lab.exchange.failures import (
     bad_parameter,
+    failure,
     missing_parameter,
     not_recognized,
     refuse,
@@ -85,6 +86,9 @@ def _bind(
     missing = next((key for key in rule.required if parameters.get(key) in (None, "")), None)
     if missing is not None:
         raise missing_parameter(server, missing)
+    if server.faults.failing_cmdlet == name:
+        # inferred: type and text of a cmdlet whose service does not answer yet
+        raise failure(server, "RpcException", "ResourceUnavailable", "no_monitoring", server.name)
     return rule
 
 

@@ -41,6 +41,8 @@ class ServerFaults:
     die_after_change: int = 0
     die_after_answer: int = 0
     stuck_cmdlet: str = ""
+    failing_cmdlet: str = ""
+    hidden: bool = False
     quota: bool = False
     quota_code: int = SHELL_QUOTA
     second_hop_refused: bool = False

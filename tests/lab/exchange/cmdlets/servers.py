@@ -15,7 +15,8 @@ def get_exchange_server(call: Call) -> list[Row]:
     name = call.text("Identity")
     if name:
         return [_row(call.other_server(name))]
-    return [_row(server) for server in call.organization.servers.values()]
+    servers = call.organization.servers.values()
+    return [_row(server) for server in servers if not server.faults.hidden]
 
 
 def _row(server: Server) -> Row:
