@@ -135,8 +135,16 @@ def returning(config: PushConfig, observed: Observed, now: datetime) -> frozense
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
     started = observed.health_managers[server]
-    failed = observed.probes[server].state is ProbeState.FAILED and server not in observed.inactive
-    return failed and started is not None and started <= now < started + _LOADING
+    return (
+        _may_recover(observed.probes[server])
+        and started is not None
+        and started <= now < started + _LOADING
+    )
+
+
+def _may_recover(probe: Probe) -> bool:
+    """Whether a failure may be a matter of the health manager at all."""
+    return probe.state is ProbeState.FAILED and probe.reason is not Reason.COMPONENT_INACTIVE
 
 
 def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
@@ -145,10 +153,10 @@ def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
     The health manager reads at its start what it is to probe; the article restarts it for this.
     """
     started, changed = observed.health_managers[server], observed.proxy_changed
+    probe = observed.probes[server]
     return (
         config.verification.restart_health_manager
-        and server not in observed.inactive  # the probe would fail all the same
-        and observed.probes[server].state in (ProbeState.FAILED, ProbeState.NOT_AVAILABLE)
+        and (_may_recover(probe) or probe.state is ProbeState.NOT_AVAILABLE)
         and started is not None
         and changed is not None
         and started < changed
