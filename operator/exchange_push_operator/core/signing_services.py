@@ -4,6 +4,10 @@ MSExchangeServiceHost and the application pools of OWA and ECP read AuthConfig w
 again only after hours. A certificate that became current at once therefore needs them restarted
 (MonitorExchangeAuthCertificate does so on its own server). Whether a restart is owed is seen, not
 remembered; where in doubt there is none, for Exchange takes the certificate up by itself.
+
+The date of AuthConfig's change is Active Directory's whenChanged, which each domain controller
+keeps for itself: one that got the change later has a later date, and a service that started in
+between may have read the old.
 """
 
 from __future__ import annotations
