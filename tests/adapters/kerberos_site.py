@@ -63,7 +63,7 @@ class KerberosServers:
 
     def __init__(
         self,
-        kdc: KeyDistributionCentre,
+        kdc: KeyDistributionCentre | None,
         organization: Organization,
         folder: Path,
         things: ExitStack,
@@ -78,7 +78,7 @@ class KerberosServers:
         self.listeners: dict[tuple[str, str], WinRMServer] = {}
         for server in organization.servers.values():
             service = WinRMService(organization, server.fqdn, self.accounts)
-            service.keytab = kdc.service_keytab
+            service.keytab = kdc.service_keytab if kdc else None
             self.services[server.fqdn] = service
             self.listeners[server.fqdn, "HTTP"] = things.enter_context(WinRMServer(service, "http"))
             self.listeners[server.fqdn, "HTTPS"] = self.listen(service)

@@ -13,27 +13,38 @@ from adapters.kerberos_site import EX2, FIRST, PASSWORDS, KerberosServers, realm
 from lab.exchange.kdc import REALM, KeyDistributionCentre, missing
 from lab.in_process import Operator, lab
 
-pytestmark = [pytest.mark.lab, pytest.mark.skipif(bool(missing()), reason=missing())]
+pytestmark = pytest.mark.lab
+
+needs_kdc = pytest.mark.skipif(bool(missing()), reason=missing())
 
 
 @pytest.fixture(scope="module")
-def kdc() -> Iterator[KeyDistributionCentre]:
+def kdc() -> Iterator[KeyDistributionCentre | None]:
+    if missing():
+        yield None
+        return
     with realm() as one:
         one.administer(f"modify_principal +ok_as_delegate HTTP/{EX2}")
         yield one
 
 
 @pytest.mark.parametrize("scheme", ["HTTP", "HTTPS"])
-@pytest.mark.parametrize("proof", ["Kerberos password", "Kerberos keytab", "NTLM password"])
+@pytest.mark.parametrize(
+    ("transport", "kind"),
+    [
+        pytest.param("Kerberos", "password", marks=needs_kdc),
+        pytest.param("Kerberos", "keytab", marks=needs_kdc),
+        ("NTLM", "password"),
+    ],
+)
 def test_a_walk_ends_ready(
-    kdc: KeyDistributionCentre, tmp_path: Path, scheme: str, proof: str
+    kdc: KeyDistributionCentre | None, tmp_path: Path, scheme: str, transport: str, kind: str
 ) -> None:
-    transport, kind = proof.split()
     connection = {"scheme": scheme, "transport": transport}
     outside = lab({"exchange": {"connection": connection}}, auth_certificate=False)
     secret = outside.secrets["fabrikam-exchange"]
     secret["password"] = PASSWORDS[FIRST].encode()
-    if kind == "keytab":
+    if kdc and kind == "keytab":
         secret.pop("password")
         secret["keytab"] = kdc.keytab(FIRST)
     operator = Operator(outside)
