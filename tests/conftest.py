@@ -10,6 +10,7 @@ import pytest
 from hypothesis import settings
 
 from lab.exchange import pwsh
+from lab.exchange.leftovers import LEFTOVERS
 
 if TYPE_CHECKING:
     from lab.control_plane import ControlPlane
@@ -48,6 +49,13 @@ def control_plane() -> Iterator[ControlPlane]:
 
     with ControlPlane(audit=True) as running:
         yield running
+
+
+@pytest.fixture(autouse=True)
+def _no_shell_is_left_open() -> Iterator[None]:
+    """Whatever a test does, no shell stays on a server of the lab. Set up first, so asked last."""
+    yield
+    assert LEFTOVERS.take() == []
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

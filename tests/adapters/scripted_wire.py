@@ -30,7 +30,8 @@ class World:
     """The server behind all wires: what was asked of it, what it did, what goes wrong next.
 
     ``trouble`` holds, for each verb, what happens at its next calls: None for nothing. A verb
-    with the prefix ``after`` fails when its work is done: the answer is lost.
+    with the prefix ``after`` fails when its work is done: the answer is lost; ``half send`` fails
+    when half of it has arrived. ``at_once`` is the most that one Receive carries.
     """
 
     trouble: dict[str, list[BaseException | None]] = field(default_factory=dict)
@@ -42,6 +43,8 @@ class World:
     results: Callable[[dict[str, Any]], dict[str, Any]] | None = None
     noise: bytes = b""
     dies_with: int | None = None
+    dies_in_a_cmdlet: bool = False
+    at_once: int = 100_000
     wires: int = 0
     open_shells: set[str] = field(default_factory=set)
     accesses: list[ExchangeAccess] = field(default_factory=list)
@@ -106,9 +109,10 @@ class ScriptedWire:
         self.world.sent.append(stdin_input)
         if end:
             self.exit_code = 0
-        *lines, self.rest = (self.rest + stdin_input).split(b"\n")
-        for line in lines:
-            self._hear(line)
+        half = len(stdin_input) // 2
+        self._take(stdin_input[:half])
+        self.world.happen("half send")
+        self._take(stdin_input[half:])
         self.world.happen("after send")
 
     def get_command_output_raw(
@@ -118,10 +122,10 @@ class ScriptedWire:
         self._verb("receive")
         if not self.out and self.exit_code is None:
             raise WinRMOperationTimeoutError
-        out, self.out = self.out, b""
+        out, self.out = self.out[: self.world.at_once], self.out[self.world.at_once :]
         self.world.happen("after receive")
-        ended = self.exit_code is not None
-        return out, b"", -1 if self.exit_code is None else self.exit_code, ended
+        ended = self.exit_code is not None and not self.out
+        return out, b"", self.exit_code if ended and self.exit_code is not None else -1, ended
 
     def close_shell(self, shell_id: str) -> None:
         self._verb("delete")
@@ -130,6 +134,11 @@ class ScriptedWire:
     def _verb(self, name: str) -> None:
         self.world.verbs.append(name)
         self.world.happen(name)
+
+    def _take(self, data: bytes) -> None:
+        *lines, self.rest = (self.rest + data).split(b"\n")
+        for line in lines:
+            self._hear(line)
 
     def _hear(self, line: bytes) -> None:
         world = self.world
@@ -157,6 +166,8 @@ class ScriptedWire:
     def _run(self, request: dict[str, Any]) -> bytes:
         world = self.world
         self.world.ran += [call["cmdlet"] for call in request["calls"]]
+        if world.dies_in_a_cmdlet:
+            self.exit_code = 1
         results = [
             world.results(call) if world.results else {"ok": True, "output": [], "errors": []}
             for call in request["calls"]
@@ -165,7 +176,7 @@ class ScriptedWire:
         answer |= world.overrides
         if answer["stuck"]:
             self.exit_code = 98
-        return self.world.noise + b"\n" + json.dumps(answer).encode() + b"\n"
+        return self.world.noise + b"\n" + json.dumps(answer, ensure_ascii=False).encode() + b"\n"
 
     def _say(self, message: dict[str, Any]) -> None:
         self.out += b"\n" + json.dumps(message).encode() + b"\n"
@@ -176,12 +187,13 @@ class Clock:
 
     def __init__(self) -> None:
         self.now = 1000.0
+        self.step = 0.0  # the least that a pause takes
 
     def __call__(self) -> float:
         return self.now
 
     def pause(self, seconds: float) -> None:
-        self.now += seconds
+        self.now += max(seconds, self.step)
 
 
 class Fixture:

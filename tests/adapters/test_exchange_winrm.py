@@ -345,6 +345,7 @@ def test_an_answer_in_clear_is_not_believed(site: Site) -> None:
     assert isinstance(error, Unreachable)
     assert "unencrypted" in str(error)
     assert site.service.counters["Command"] == 0
+    site.service.close()  # who stood between kept the shell's id; IdleTimeout would remove it
 
 
 def test_a_redirect_does_not_lead_the_credential_elsewhere(site: Site) -> None:

@@ -19,20 +19,24 @@ def whole_lab() -> Iterator[RunningLab]:
 
 
 @pytest.fixture
-def running_lab(whole_lab: RunningLab) -> RunningLab:
-    """A fresh organisation and tenant, no resource, and an operator that runs."""
+def running_lab(whole_lab: RunningLab) -> Iterator[RunningLab]:
+    """A fresh organisation and tenant, no resource, and an operator that runs.
+
+    Whatever a test does, the operator that is stopped leaves no shell behind.
+    """
     lab = whole_lab
     lab.control.post("/release")
     lab.kubectl("delete", "epc", "--all", "--timeout=30s")
-    if lab.operator_flags != FLAGS:
-        lab.stop_operator()  # before the reset: it closes its shells
     lab.control.post("/reset")
     lab.write_redirections()
     lab.write_policy()
     lab.write_secrets()
     if not lab.operator.running:
         lab.start_operator(*FLAGS)
-    return lab
+    yield lab
+    lab.control.post("/release")
+    lab.stop_operator()
+    assert set(lab.open_shells.values()) == {0}, lab.open_shells
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -58,6 +58,7 @@ class Actions:
             ("POST", "/roles"): self._roles,
             ("POST", "/domains"): self._domain,
             ("POST", "/reset"): self._reset,
+            ("POST", "/shells/expire"): self._expire,
             ("GET", "/hold"): lambda _: self._servers.hold.state(),
             ("POST", "/hold"): self._hold,
             ("POST", "/release"): self._release,
@@ -124,6 +125,11 @@ class Actions:
         changes = {wanted[key]: value for key, value in body.items()}
         self._servers.reset(replace(shape, **{"auth_certificate": True, **changes}))
         return asdict(self._servers.shape)
+
+    def _expire(self, _: Json) -> Any:
+        for service in self._servers.services:
+            service.close()
+        return {}
 
     def _hold(self, body: Json) -> Any:
         changes = bool(body.get("changes", True))

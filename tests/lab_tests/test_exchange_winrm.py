@@ -116,6 +116,7 @@ def listener(
     context = tls[0] if request.param == "https" else None
     with WinRMServer(service, request.param, context) as running:
         yield running
+        service.close()  # what a test of WS-Management itself has left open
 
 
 @pytest.fixture

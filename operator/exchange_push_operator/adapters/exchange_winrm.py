@@ -24,8 +24,8 @@ from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
 if TYPE_CHECKING:
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
-_IDLE = 60.0  # seconds after which no PowerShell of ours stands on a server any longer
 _ROUND = 15.0  # seconds between two looks for idle ones
+_TURN = 120.0  # seconds a caller waits for those before it at one server
 _FORGET = 3600.0  # seconds after which a credential that nobody uses is forgotten
 
 _Key: TypeAlias = tuple[str | int, ...]
@@ -45,11 +45,13 @@ class WinRMExchanges:
         protocol_factory: WireFactory = open_wire,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
+        turn: float = _TURN,
     ) -> None:
         """Take the operator's CA file; it serves resources that name no CA of their own."""
         self._authorities = Authorities(ca_file)
         self._open_wire = protocol_factory
         self._clock = clock
+        self._turn = turn
         self._stopping = threading.Event()
         self._pause = pause or self._stopping.wait
         self._lock = threading.Lock()
@@ -77,24 +79,28 @@ class WinRMExchanges:
         self, name: str, access: ExchangeAccess, batch: Sequence[Cmdlet], *, changes: bool
     ) -> tuple[Answer, ...]:
         """Run cmdlets on a server. Raises what the port raises."""
-        while not self._stopping.is_set():
+        while True:
             server = self._server(name, access)
-            with server.lock:
+            if not server.lock.acquire(timeout=self._turn):
+                message = f"{name}: an earlier request of ours does not end; check its load"
+                raise Unreachable(message)
+            try:
+                # Between the two lines above it may have been closed for idleness.
                 if not server.retired:
                     self._count("calls")
                     return server.call(batch, changes=changes)
-        message = f"{name}: not asked, the operator is stopping"
-        raise Unreachable(message)
+            finally:
+                server.lock.release()
 
     def close_idle(self, now: float) -> None:
-        """End the processes that nobody has used for a minute."""
+        """End the processes that nobody has used for a minute, and what else has had its time."""
         with self._lock:
             servers = tuple(self._servers.items())
             for key in [k for k, one in self._sign_ins.items() if now - one.used > _FORGET]:
                 del self._sign_ins[key]
                 self._tickets.pop(key, None)
         for key, server in servers:
-            if now - server.used >= _IDLE and server.lock.acquire(blocking=False):
+            if now - server.used >= server.idle_limit and server.lock.acquire(blocking=False):
                 try:
                     self._retire(key, server, now)
                 finally:
@@ -122,7 +128,7 @@ class WinRMExchanges:
             self.close_idle(self._clock())
 
     def _retire(self, key: _Key, server: Server, now: float) -> None:
-        if now - server.used < _IDLE:
+        if now - server.used < server.idle_limit:
             return  # used between the look and the lock
         with self._lock:
             self._servers.pop(key, None)
@@ -134,6 +140,9 @@ class WinRMExchanges:
         key = (name, *reached, *credential)
         ca_path = self._authorities.path(access.ca_pem)
         with self._lock:
+            if self._stopping.is_set():  # what is opened now would be closed by nobody
+                message = f"{name}: not asked, the operator is stopping"
+                raise Unreachable(message)
             if key not in self._servers:
                 sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
                 tickets = self._tickets_of(credential, name, access)

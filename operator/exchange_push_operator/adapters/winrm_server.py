@@ -1,15 +1,21 @@
 """One server: its process is kept warm, and replaced on any doubt. The table of recoveries.
 
-=========================================  ====================================================
-seen                                       done
-=========================================  ====================================================
-connection idle for 90 s, HTTP 400         a new connection to the same process (winrm_session)
-busy Send (170, 1460, operation timeout)   the same Send again, up to five times (winrm_session)
-connection cut, answer lost                new connection, same request with the same id: the
-                                           host answers from its cache and runs nothing twice
-process, shell or Exchange session gone    looks: a new process, once
-answer overdue, cmdlet stuck, 401, quota   the process is dropped, nothing is tried again
-=========================================  ====================================================
+==================================  ===========================================================
+seen                                done
+==================================  ===========================================================
+connection idle for 90 s            a new connection before it is used (winrm_session)
+HTTP 400                            a new connection and the same call, once (winrm_session)
+operation timeout on Receive        it still runs: read on until the deadline (winrm_session)
+connection cut, answer lost, 5xx    a pause, a new connection, the same request with the same id:
+                                    the host answers from its cache and runs nothing twice
+Send is busy: 170, 1460, timeout    the same Send again, up to five times (winrm_session)
+process, shell or session gone      dropped; a look gets a new process, once
+answer overdue, cmdlet stuck        dropped
+operation timeout on Create         dropped: a second process would be one more load
+401                                 dropped without a word, not tried again (winrm_sign_in)
+quota                               dropped, Throttled for minutes
+a line that arrived torn            ended by the newline in front of the next (powershell_host)
+==================================  ===========================================================
 
 A change that was sent and has no answer is ``OutcomeUnknown`` in every case.
 """
@@ -25,35 +31,30 @@ from dataclasses import dataclass
 from requests.exceptions import RequestException
 from winrm.exceptions import InvalidCredentialsError
 
-from exchange_push_operator.adapters.exchange_session import is_broken
-from exchange_push_operator.adapters.foreign_text import short
 from exchange_push_operator.adapters.host_script import bootstrap
-from exchange_push_operator.adapters.powershell_host import (
-    Message,
-    answers,
-    encode_login,
-    encode_run,
-    patience,
-)
+from exchange_push_operator.adapters.powershell_host import encode_login, patience
 from exchange_push_operator.adapters.winrm_greeting import greet
-from exchange_push_operator.adapters.winrm_session import Session
+from exchange_push_operator.adapters.winrm_request import Request
+from exchange_push_operator.adapters.winrm_session import SHELL_LIFE, Session
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
 from exchange_push_operator.adapters.winrm_transport import Wire
 from exchange_push_operator.adapters.winrm_trouble import (
     TROUBLE,
     Gone,
+    NoTicket,
     can_resend,
     can_restart,
     was_not_sent,
 )
 from exchange_push_operator.adapters.winrm_words import Place, explain, what_next
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused, Unreachable
+from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused
 from exchange_push_operator.core.ports import Answer, ExchangeAccess
 
 log = logging.getLogger("exchange_push_operator.exchange")
 
 _RESEND_AFTER = (0.5, 1.0, 2.0, 4.0)  # seconds before the same request is sent once more
+_IDLE = 60.0  # seconds after which no PowerShell of ours stands on a server any longer
 _LARGEST_AGE = 3600.0
 _MOST_REQUESTS = 200  # of one process: bounds what it may grow to
 
@@ -66,20 +67,6 @@ class Surroundings:
     count: Callable[[str], None]
     clock: Callable[[], float]
     pause: Callable[[float], None]
-
-
-@dataclass(slots=True)
-class _Request:
-    batch: Sequence[Cmdlet]
-    changes: bool
-    identifier: str
-    line: bytes
-    sent: bool = False
-
-    @property
-    def is_open(self) -> bool:
-        """Whether it may have changed something."""
-        return self.changes and self.sent
 
 
 class Server:
@@ -99,13 +86,11 @@ class Server:
         self._session: Session | None = None
         self._started = 0.0
         self._requests = 0
+        self._left_behind: list[str] = []  # shells on a server that could not be told to end them
 
     def call(self, batch: Sequence[Cmdlet], *, changes: bool) -> tuple[Answer, ...]:
         """Run cmdlets. Raises what the port ``Exchange`` raises."""
-        identifier = uuid.uuid4().hex
-        request = _Request(
-            batch, changes, identifier, encode_run(identifier, batch, stop_on_error=changes)
-        )
+        request = Request.of(batch, changes=changes)
         if self._is_worn():
             self._end()
         try:
@@ -118,12 +103,19 @@ class Server:
         finally:
             self.used = self._around.clock()
 
+    @property
+    def idle_limit(self) -> float:
+        """Seconds without use after which nothing is left to be done here."""
+        return SHELL_LIFE if self._left_behind else _IDLE
+
     def retire(self) -> None:
-        """End the process; this object is not used again."""
+        """End the process and what was left behind; this object is not used again."""
         self.retired = True
         self._end()
+        if self._left_behind and self._around.clock() - self.used < SHELL_LIFE:
+            self._tidy(self._new_session())
 
-    def _call(self, request: _Request) -> tuple[Answer, ...]:
+    def _call(self, request: Request) -> tuple[Answer, ...]:
         try:
             return self._attempt(request)
         except TROUBLE as error:
@@ -133,7 +125,7 @@ class Server:
             self._drop()
         return self._attempt(request)
 
-    def _attempt(self, request: _Request) -> tuple[Answer, ...]:
+    def _attempt(self, request: Request) -> tuple[Answer, ...]:
         session, is_sent = self._session, False
         if session is None:
             session, is_sent = self._start(request), not request.changes
@@ -147,7 +139,7 @@ class Server:
                 message = session.receive(
                     lambda message: message.get("id") == request.identifier, deadline
                 )
-                return self._read(message, session, request)
+                return request.believe(message, session.boot, self._place.server)
             except TROUBLE as error:
                 pause = next(pauses, None)
                 if pause is None or not can_resend(error) or self._around.clock() >= deadline:
@@ -158,7 +150,7 @@ class Server:
             self._around.pause(pause)
             is_sent = False
 
-    def _send(self, session: Session, request: _Request) -> None:
+    def _send(self, session: Session, request: Request) -> None:
         before, request.sent = request.sent, True
         try:
             session.send(request.line)
@@ -166,13 +158,14 @@ class Server:
             request.sent = before or not was_not_sent(error)
             raise
 
-    def _start(self, request: _Request) -> Session:
+    def _start(self, request: Request) -> Session:
         around = self._around
-        session = Session(around.open_wire(), around.count, around.clock, around.pause)
+        session = self._new_session()
         self._session, self._started, self._requests = session, around.clock(), 0
         with self._sign_in.attempt(self._place.server):
             session.create()
         around.count("starts")
+        self._tidy(session)
         script = bootstrap(installed=self._access.host_installed)
         session.start(script.command_line)
         try:
@@ -183,41 +176,29 @@ class Server:
             raise
         return session
 
-    def _login(self, request: _Request) -> bytes:
+    def _new_session(self) -> Session:
+        around = self._around
+        return Session(around.open_wire(), around.count, around.clock, around.pause)
+
+    def _tidy(self, session: Session) -> None:
+        # A connection that fails again and again must not use the quota of shells up.
+        shells, self._left_behind = self._left_behind, []
+        for shell in shells:
+            session.remove(shell)
+
+    def _login(self, request: Request) -> bytes:
         access = self._access
         login = encode_login(uuid.uuid4().hex, self._place.server, access.username, access.password)
         # Looks ride along. A change waits until the host is known to be the right one, so that a
         # start that fails is never a change whose outcome is unknown.
         return login if request.changes else login + request.line
 
-    def _read(self, message: Message, session: Session, request: _Request) -> tuple[Answer, ...]:
-        if message.get("boot") != session.boot or "fatal" in message:
-            why = short(str(message.get("fatal") or "another process"))
-            raise Gone(text=f"the host script does not answer as it should ({why})")
-        try:
-            found = answers(message)
-        except (KeyError, TypeError, AttributeError, ValueError) as error:
-            raise Gone(text="the host's answer has another form") from error
-        if message.get("stuck"):
-            raise self._stuck(request, found)
-        if any(map(is_broken, found)):
-            raise Gone(text="the Exchange session broke")
-        if len(found) != len(request.batch) and not request.changes:
-            raise Gone(text="the host's answer is not complete")
-        return found
-
-    def _stuck(self, request: _Request, found: tuple[Answer, ...]) -> PushError:
-        name = request.batch[max(0, len(found) - 1)].name
-        if request.changes:
-            return OutcomeUnknown(f"{self._place.server}: {name} did not end in time")
-        return Unreachable(f"{self._place.server}: {name} does not end; check the server's load")
-
-    def _give_up(self, error: BaseException, request: _Request) -> PushError:
+    def _give_up(self, error: BaseException, request: Request) -> PushError:
         explained = explain(error, self._place)
         log.debug("%s: %s: %s", self._place.server, type(error).__name__, error)
         if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
             self._sign_in.refused(self._place.server, explained)
-        self._drop(silently=_is_cut_off(error))
+        self._drop(error)
         if request.is_open:
             names = ", ".join(command.name for command in request.batch)
             unknown = OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
@@ -230,21 +211,19 @@ class Server:
         age = self._around.clock() - self._started
         return age > _LARGEST_AGE or self._requests >= _MOST_REQUESTS
 
-    def _drop(self, *, silently: bool = False) -> None:
+    def _drop(self, error: BaseException | None = None) -> None:
         session, self._session = self._session, None
-        if session is not None:
-            if silently:
-                session.abandon()
-            else:
-                session.delete()
+        if session is None:
+            return
+        cause = error.__cause__ if isinstance(error, Gone) else error
+        if isinstance(error, InvalidCredentialsError | NoTicket):
+            session.abandon()  # a Delete would be one more bad sign-in
+        elif isinstance(cause, RequestException):
+            self._left_behind += session.abandon()  # a Delete would only wait
+        else:
+            session.delete()
 
     def _end(self) -> None:
         session, self._session = self._session, None
         if session is not None:
             session.end()
-
-
-def _is_cut_off(error: BaseException) -> bool:
-    # A Delete would only wait, or be one more bad sign-in.
-    cut_off = InvalidCredentialsError | RequestException
-    return isinstance(error, cut_off) or isinstance(error.__cause__, cut_off)

@@ -33,8 +33,8 @@ _CHUNK = 96 * 1024  # fits MaxEnvelopeSizekb 150 of WinRM 2.0 after base64
 _BUSY_TRIES = 5
 _LONGEST_COMPLAINT = 8192
 _CODEPAGE = 65001
-# An operator that is killed leaves the shell behind; this is when Windows removes it.
-_IDLE_TIMEOUT = "PT1800S"
+# Seconds. An operator that is killed leaves the shell behind; this is when Windows removes it.
+SHELL_LIFE = 1800
 
 
 class Session:
@@ -58,14 +58,15 @@ class Session:
         self._unread = b""
         self._complaint = b""
         self._messages: deque[Message] = deque()
-        self._ended: Gone | None = None
+        self._exit_code: int | None = None
+        self._ready = False
         self.boot = ""
 
     def create(self) -> None:
         """Sign in and create the shell."""
         # The shell and not more: a resource that is turned down costs the server no process.
         self._shell = self._post(
-            self._wire.open_shell, codepage=_CODEPAGE, idle_timeout=_IDLE_TIMEOUT
+            self._wire.open_shell, codepage=_CODEPAGE, idle_timeout=f"PT{SHELL_LIFE}S"
         )
 
     def start(self, command_line: str) -> None:
@@ -115,14 +116,20 @@ class Session:
     def delete(self) -> None:
         """Delete the shell, which ends the process; best effort, IdleTimeout does it otherwise."""
         if self._shell:
-            with suppress(*TROUBLE):
-                self._post(self._wire.close_shell, self._shell)
+            self.remove(self._shell)
         self.abandon()
 
-    def abandon(self) -> None:
-        """Close the connection without a further word."""
+    def remove(self, shell: str) -> None:
+        """Delete a shell, of this session or of an earlier one; best effort."""
+        with suppress(*TROUBLE):
+            self._post(self._wire.close_shell, shell)
+
+    def abandon(self) -> list[str]:
+        """Close the connection without a further word; the shell that stays behind."""
+        left = [self._shell] if self._shell else []
         self._shell = self._command = ""
         self._wire.transport.close_session()
+        return left
 
     def _send(self, piece: bytes, *, tries: int) -> None:
         # A busy Send may have been delivered: the whole line may come twice (ids protect), a
@@ -140,8 +147,8 @@ class Session:
         self._post(self._wire.send_command_input, self._shell, self._command, piece, end=False)
 
     def _read(self) -> None:
-        if self._ended is not None:
-            raise self._ended
+        if self._exit_code is not None:
+            raise Gone(self._exit_code, ready=self._ready, complaint=self._complaint)
         out, err, exit_code, done = self._post(
             self._wire.get_command_output_raw, self._shell, self._command
         )
@@ -150,7 +157,7 @@ class Session:
             log.debug("standard error of the host: %s", err[:2000].decode("utf-8", "replace"))
             self._complaint = (self._complaint + err)[-_LONGEST_COMPLAINT:]
         if done:
-            self._ended = Gone(exit_code, ready=bool(self.boot), complaint=self._complaint)
+            self._exit_code = exit_code
 
     def _split(self) -> None:
         # Receive cuts anywhere, so a line is decoded only once it has come to its end.
@@ -160,6 +167,7 @@ class Session:
                 raise Gone(EXIT_HASH)
             message = decode(line)
             if message is not None:
+                self._ready |= "ready" in message
                 self._messages.append(message)
 
     def _post(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

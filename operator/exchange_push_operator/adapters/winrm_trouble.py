@@ -105,9 +105,10 @@ def can_resend(error: BaseException) -> bool:
 
 
 def can_restart(error: BaseException) -> bool:
-    """Whether a new process may do better."""
-    never = InvalidCredentialsError | NoTicket | RequestException | WinRMTransportError | Overdue
-    if isinstance(error, never) or is_no_host(error):
+    """Whether a new process may do better. On a server that is too slow it is one more load."""
+    no_use = InvalidCredentialsError | NoTicket | RequestException | WinRMTransportError
+    too_slow = WinRMOperationTimeoutError | Overdue
+    if isinstance(error, no_use | too_slow) or is_no_host(error):
         return False
     return not is_quota(error) and not is_denied(error)
 

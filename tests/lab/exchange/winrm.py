@@ -12,6 +12,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any, Self, TypeAlias
 
 from lab.exchange import soap
+from lab.exchange.leftovers import LEFTOVERS
 from lab.exchange.messages import NotAuthenticated, SignedIn
 from lab.exchange.ntlm import NtlmContext
 from lab.exchange.server import Server
@@ -268,6 +269,7 @@ class WinRMServer:
 
     def stop(self) -> None:
         """Close the listener, its connections and the shells of its service."""
+        LEFTOVERS.add(self.service.server.fqdn, self.service.open_shells)
         if self._follow in self.service.server.followers:
             self.service.server.followers.remove(self._follow)
         with self._opening:
