@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -41,6 +42,8 @@ class World:
     ready: dict[str, Any] = field(default_factory=dict)
     overrides: dict[str, Any] = field(default_factory=dict)
     results: Callable[[dict[str, Any]], dict[str, Any]] | None = None
+    on_knock: dict[str, Callable[[], object]] = field(default_factory=dict)
+    on_create: Callable[[], object] | None = None
     noise: bytes = b""
     dies_with: int | None = None
     dies_in_a_cmdlet: bool = False
@@ -87,9 +90,14 @@ class ScriptedWire:
     def close_session(self) -> None:
         self.world.verbs.append("close_session")
 
+    def knock(self) -> None:
+        self.world.on_knock.get(self.host, lambda: None)()
+
     def open_shell(self, *, codepage: int, idle_timeout: str) -> str:
         assert (codepage, idle_timeout) == (65001, "PT1800S")
         self._verb("create")
+        if self.world.on_create is not None:
+            self.world.on_create()
         self.world.open_shells.add(self.shell)
         return self.shell
 
@@ -230,3 +238,21 @@ def fault(code: int, wmi: int | None = None) -> WSManFaultError:
 
 def http(status: int) -> WinRMTransportError:
     return WinRMTransportError("http", status, "")
+
+
+def run_together(*tasks: Any) -> None:
+    """Each in a thread of its own; fails as the first of them does."""
+    failures: list[BaseException] = []
+
+    def guarded(task: Any) -> None:
+        try:
+            task()
+        except BaseException as error:  # noqa: BLE001 - handed to the caller below
+            failures.append(error)
+
+    threads = [threading.Thread(target=guarded, args=(task,)) for task in tasks]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []

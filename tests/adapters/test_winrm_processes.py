@@ -13,7 +13,7 @@ from requests.exceptions import TooManyRedirects
 from urllib3.connection import HTTPConnection
 from urllib3.exceptions import ConnectTimeoutError, NameResolutionError, NewConnectionError
 
-from adapters.scripted_wire import EX1, EX2, EX3, LOOKS, Fixture, access, fault
+from adapters.scripted_wire import EX1, EX2, EX3, LOOKS, Fixture, access, fault, run_together
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.winrm_server import Server
 from exchange_push_operator.core.errors import (
@@ -284,20 +284,3 @@ def test_who_waits_for_a_server_that_does_not_end_gives_up_and_others_go_on(lab:
 
     lab.world.results = hang
     run_together(lambda: lab.look(EX1), others)
-
-
-def run_together(*tasks: Any) -> None:
-    failures: list[BaseException] = []
-
-    def guarded(task: Any) -> None:
-        try:
-            task()
-        except BaseException as error:  # noqa: BLE001 - handed to the test below
-            failures.append(error)
-
-    threads = [threading.Thread(target=guarded, args=(task,)) for task in tasks]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert failures == []

@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import threading
+from functools import partial
+
 import pytest
+from requests.exceptions import ConnectionError as Cut
+from urllib3.exceptions import ConnectTimeoutError
 from winrm.exceptions import InvalidCredentialsError
 
-from adapters.scripted_wire import EX1, EX2, EX3, EX4, LOOKS, Fixture
-from exchange_push_operator.core.errors import Refused
+from adapters.scripted_wire import EX1, EX2, EX3, EX4, LOOKS, Fixture, run_together
+from exchange_push_operator.core.errors import Refused, Unreachable
 from exchange_push_operator.core.reasons import Reason
 
 
@@ -38,37 +43,81 @@ def test_another_version_of_the_secret_is_tried_at_once(lab: Fixture) -> None:
     assert lab.world.accesses[-1].version == "2"
 
 
-def test_a_wrong_password_is_not_carried_to_every_server(lab: Fixture) -> None:
+def test_a_password_that_was_turned_down_is_carried_to_no_other_server(lab: Fixture) -> None:
     lab.fails("create", *[InvalidCredentialsError()] * 9)
-    messages = []
     for server in (EX1, EX2, EX3, EX3):
-        with pytest.raises(Refused) as caught:
+        with pytest.raises(Refused, match=EX1):
             lab.look(server)
-        messages.append(str(caught.value))
-    assert lab.world.count("create") == 2
-    assert EX1 in messages[2]
+    assert lab.world.count("create") == 1
 
 
-def test_one_server_that_says_no_does_not_keep_the_others_from_working(lab: Fixture) -> None:
+def test_servers_that_are_asked_at_once_hear_a_wrong_password_once(lab: Fixture) -> None:
+    before = lab.world.count("create")
+    lab.fails("create", *[InvalidCredentialsError()] * 9)
+    barrier = threading.Barrier(4, timeout=10)
+
+    def ask(server: str) -> None:
+        barrier.wait()
+        with pytest.raises(Refused):
+            lab.look(server)
+
+    run_together(*[partial(ask, server) for server in (EX1, EX2, EX3, EX4)])
+    assert lab.world.count("create") - before == 1
+
+
+def test_a_password_that_was_changed_since_the_last_pass_is_tried_once_too(lab: Fixture) -> None:
+    lab.look(EX1)
+    lab.pool.close_idle(lab.clock.now + 3000)
+    lab.clock.now += 3000
+    test_servers_that_are_asked_at_once_hear_a_wrong_password_once(lab)
+
+
+def test_a_server_that_says_no_keeps_the_others_from_working_only_where_none_has_said_yes(
+    lab: Fixture,
+) -> None:
+    lab.look(EX1)
     lab.fails("create", InvalidCredentialsError())
     with pytest.raises(Refused):
-        lab.look(EX1)
-    lab.look(EX2)
+        lab.look(EX2)
+    with pytest.raises(Refused, match=EX2):
+        lab.look(EX3)
+    lab.look(EX1)  # its process is up
+    lab.clock.now += 300
     lab.look(EX3)
-    with pytest.raises(Refused):
-        lab.look(EX1)
-    assert lab.world.count("create") == 3
 
 
-def test_a_server_that_says_yes_ends_the_row_of_those_that_say_no(lab: Fixture) -> None:
-    no = InvalidCredentialsError()
-    lab.fails("create", no, None, no, None)
-    for server, is_refused in ((EX1, True), (EX2, False), (EX3, True), (EX4, False)):
-        if is_refused:
-            with pytest.raises(Refused):
-                lab.look(server)
-        else:
+def test_once_a_server_has_taken_the_password_the_others_sign_in_side_by_side(
+    lab: Fixture,
+) -> None:
+    lab.look(EX1)
+    meeting = threading.Barrier(3, timeout=10)
+    lab.world.on_create = meeting.wait
+    run_together(*[partial(lab.look, server) for server in (EX2, EX3, EX4)])
+
+
+@pytest.mark.parametrize("others", [(EX2,), (EX2, EX3)])
+def test_a_server_that_is_away_keeps_no_other_one_from_signing_in(
+    lab: Fixture, others: tuple[str, ...]
+) -> None:
+    served, waiting = threading.Event(), threading.Event()
+
+    def away() -> None:
+        waiting.set()
+        assert served.wait(10)
+        raise Cut(ConnectTimeoutError())
+
+    def rest() -> None:
+        assert waiting.wait(10)
+        for server in others:
             lab.look(server)
+        served.set()
+
+    def silent() -> None:
+        with pytest.raises(Unreachable, match="firewalls"):
+            lab.look(EX1)
+
+    lab.world.on_knock = {EX1.partition(".")[0].upper(): away}
+    run_together(silent, rest)
 
 
 def test_a_change_is_not_unknown_when_the_password_was_turned_down_before_it(

@@ -79,6 +79,11 @@ def _no_cut() -> None:
     """The call goes through."""
 
 
+def _in_turn(ask: Callable[[str], Any], servers: Sequence[str]) -> list[Any]:
+    """One server after another, so that a story can be told again."""
+    return [ask(name) for name in servers]
+
+
 @dataclass
 class Clock:
     """Time that moves when a test says so."""
@@ -249,6 +254,7 @@ class Operator:
             clock=outside.clock,
             read_only=read_only,
             chance=lambda: chance,
+            together=_in_turn,
         )
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:

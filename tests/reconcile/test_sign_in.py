@@ -173,12 +173,14 @@ def test_trouble_is_named_and_nothing_is_changed(
     assert not any("PATCH" in line for line in outside.microsoft365.requests())
 
 
-def test_a_wrong_password_is_tried_on_one_server_only() -> None:
+def test_a_wrong_password_ends_the_pass_with_what_to_do() -> None:
     outside = lab(servers=2)
     set_fault(outside.organization, "unauthorized", value=True)
     operator = outside.operator()
-    operator.step()
-    assert operator.exchange.calls == 1
+    outcome = operator.step()
+    assert outside.condition("Ready") == ("False", "AccessDenied")
+    assert outcome.requeue.kind == "stalled"
+    assert operator.exchange.calls == 2  # of which the adapter sends one
 
 
 def test_a_client_secret_signs_in_as_well() -> None:

@@ -162,8 +162,12 @@ class Server:
         around = self._around
         session = self._new_session()
         self._session, self._started, self._requests = session, around.clock(), 0
-        with self._sign_in.attempt(self._place.server):
-            session.create()
+        with self._sign_in.attempt(self._place.server, session.knock):
+            try:
+                session.create()
+            except InvalidCredentialsError as error:
+                self._turned_down(error)  # before the next server is let through
+                raise
         around.count("starts")
         self._tidy(session)
         script = bootstrap(installed=self._access.host_installed)
@@ -196,8 +200,8 @@ class Server:
     def _give_up(self, error: BaseException, request: Request) -> PushError:
         explained = explain(error, self._place)
         log.debug("%s: %s: %s", self._place.server, type(error).__name__, error)
-        if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
-            self._sign_in.refused(self._place.server, explained)
+        if isinstance(error, InvalidCredentialsError):
+            self._turned_down(error)
         self._drop(error)
         if request.is_open:
             names = ", ".join(command.name for command in request.batch)
@@ -206,6 +210,11 @@ class Server:
             return unknown
         log.info("%s%s", explained, what_next(explained))
         return explained
+
+    def _turned_down(self, error: InvalidCredentialsError) -> None:
+        explained = explain(error, self._place)
+        if isinstance(explained, Refused):
+            self._sign_in.refused(self._place.server, explained)
 
     def _is_worn(self) -> bool:
         age = self._around.clock() - self._started

@@ -62,6 +62,10 @@ class Session:
         self._ready = False
         self.boot = ""
 
+    def knock(self) -> None:
+        """See whether anybody listens there, without a word."""
+        self._wire.transport.knock()
+
     def create(self) -> None:
         """Sign in and create the shell."""
         # The shell and not more: a resource that is turned down costs the server no process.

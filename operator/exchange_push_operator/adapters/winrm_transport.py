@@ -10,11 +10,14 @@ import threading
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol, cast
+from urllib.parse import urlsplit
 
 import requests
 import winrm.transport
 from requests.utils import DEFAULT_CA_BUNDLE_PATH
 from requests_ntlm import HttpNtlmAuth
+from urllib3.connection import HTTPConnection
+from urllib3.exceptions import HTTPError
 from winrm.exceptions import WinRMTransportError
 from winrm.protocol import Protocol as PyWinRM
 
@@ -54,6 +57,10 @@ class Connection(Protocol):
 
     def close_session(self) -> None:
         """Close it; the next call opens and signs in a new one."""
+        ...
+
+    def knock(self) -> None:
+        """See whether anybody listens there. Raises: requests.ConnectionError."""
         ...
 
 
@@ -177,6 +184,17 @@ class DirectTransport(winrm.transport.Transport):
         elif self.tickets is not None:
             request = requests.Request("POST", self.endpoint)
             self._send_message_request(session, session.prepare_request(request))
+
+    def knock(self) -> None:
+        """Open a connection and close it, without a word."""
+        url = urlsplit(self.endpoint)
+        connection = HTTPConnection(url.hostname or "", url.port, timeout=CONNECT)
+        try:
+            connection.connect()
+        except HTTPError as error:
+            raise requests.exceptions.ConnectionError(error) from error
+        finally:
+            connection.close()
 
     def _sign_in(self) -> AuthBase:
         if self.tickets is not None:

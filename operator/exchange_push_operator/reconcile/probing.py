@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 
 from exchange_push_operator.core import organization, push_proxy
@@ -21,7 +20,6 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 from exchange_push_operator.stages import verification
 
-_AT_ONCE = 8
 _STILL_GOOD = Answer(({"ResultType": "Succeeded"},))
 
 
@@ -61,11 +59,7 @@ def _try(
             return Answer(error=CmdletFailed(str(error)))
         return answer
 
-    if not servers:
-        return observed
-    with ThreadPoolExecutor(min(_AT_ONCE, len(servers)), "probe") as threads:
-        answers = list(threads.map(ask, servers))
-    for name, answer in zip(servers, answers, strict=True):
+    for name, answer in zip(servers, session.world.together(ask, servers), strict=True):
         observed = with_answers(observed, name, (look(name),), (answer,))
     return observed
 

@@ -18,6 +18,7 @@ from exchange_push_operator.core.ports import (
     Metadata,
     Secrets,
 )
+from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
 
 
 class Locks:
@@ -61,6 +62,7 @@ class World:
     policy: Callable[[], Policy]
     clock: Callable[[], datetime]
     locks: Locks = field(default_factory=Locks)
+    together: Together = side_by_side
     read_only: bool = False
     unreachable_grace: timedelta = timedelta(minutes=5)
     stopping: Callable[[], bool] = _never

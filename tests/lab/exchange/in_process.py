@@ -75,7 +75,7 @@ class InProcessExchange:
             raise Refused(Reason.ACCESS_DENIED, message)
         if faults.quota:
             message = f"{name}: the quota of remote shells is used up"
-            raise Throttled(message)
+            raise Throttled(message, 300.0)
         if changes and server.uses_up("die_before_change"):
             raise _lost(name, changes=changes)
         return server
