@@ -15,7 +15,7 @@ from urllib3.exceptions import LocationParseError, NewConnectionError, ProtocolE
 from winrm.exceptions import InvalidCredentialsError, WSManFaultError
 
 from adapters.scripted_wire import CHANGE, EX1, LOOKS, Fixture, access, fault
-from exchange_push_operator.adapters.winrm_transport import Authorities
+from exchange_push_operator.adapters.winrm_authorities import Authorities
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,
     PushError,

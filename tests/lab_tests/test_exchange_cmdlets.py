@@ -358,7 +358,7 @@ def test_a_change_is_seen_by_other_servers_after_so_many_looks(organization: Org
     assert len(here.run("Get-AuthServer")) == 1
     seen = [len(there.run("Get-AuthServer")) for _ in range(3)]
     assert seen == [0, 0, 1]
-    assert len(there.run("Get-AuthServer", DomainController="dc1")) == 1
+    assert len(there.run("Get-AuthServer", DomainController="dc-ex1.corp.fabrikam.com")) == 1
 
 
 def test_a_change_is_seen_by_other_servers_after_so_many_seconds(

@@ -57,11 +57,11 @@ def test_one_that_goes_away_before_it_speaks_is_away_too(outside: Lab) -> None:
     assert away == {EX1, EX2}
 
 
-def goes_away_after(
-    outside: Lab, operator: Operator, server: str, calls: int
-) -> Callable[[], None]:
+def goes_away(outside: Lab, operator: Operator, server: str) -> Callable[[], None]:
+    """At its second call."""
+
     def before() -> None:
-        if operator.exchange.calls_by_server.get(server, 0) > calls:
+        if operator.exchange.calls_by_server.get(server, 0) > 1:
             set_fault(outside.organization, "down", value=True, server=server)
 
     return before

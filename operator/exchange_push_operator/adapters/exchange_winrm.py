@@ -14,9 +14,10 @@ from typing import TYPE_CHECKING, TypeAlias
 from exchange_push_operator.adapters.allow_list import check
 from exchange_push_operator.adapters.exchange_session import raise_for_session
 from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
+from exchange_push_operator.adapters.winrm_authorities import Authorities
 from exchange_push_operator.adapters.winrm_server import Server, Surroundings
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
-from exchange_push_operator.adapters.winrm_transport import Authorities, WireFactory, open_wire
+from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess

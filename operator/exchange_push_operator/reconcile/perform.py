@@ -46,13 +46,14 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
 def _still_unnamed(session: Session, observed: Observations) -> None:
     """Ask every listed server again, right before a certificate is made or assigned.
 
-    Somebody may have assigned one since the look, through a server whose change the others do not
-    know yet; replacing it would break what rests on it (safety rule 1).
+    Somebody may have assigned one since the look, through a domain controller whose change the
+    one of this pass does not know yet, so each server asks its own: replacing it would break what
+    rests on it (safety rule 1).
 
     Raises: Unreachable.
     """
     for server in observed.answered:
-        (answer,) = session.exchange.run(server, (organization.AUTH_CONFIG,))
+        (answer,) = session.everywhere.run(server, (organization.AUTH_CONFIG,))
         again = replace(observed, cmdlets={(ORGANIZATION, organization.AUTH_CONFIG): answer})
         with reading("Get-AuthConfig"):
             named = organization.auth_config(again).current

@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
 
 from exchange_push_operator.core import organization, push_proxy
-from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.commands import Cmdlet, Row
 from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import ProxyState
 from exchange_push_operator.core.errors import CmdletFailed, PushError
@@ -98,5 +98,10 @@ def _fingerprint(observed: Observations) -> str:
         push_proxy.WHAT_IF,
     )
     answers = (observed.cmdlets.get((ORGANIZATION, look)) for look in looks)
-    rows = [[dict(row) for row in answer.rows] if answer else [] for answer in answers]
+    rows = [[_of_substance(row) for row in answer.rows] if answer else [] for answer in answers]
     return json.dumps(rows, sort_keys=True, default=str)
+
+
+def _of_substance(row: Row) -> Row:
+    # Each domain controller has a WhenChanged of its own, and which one answers may change.
+    return {key: row[key] for key in row if key not in ("OriginatingServer", "WhenChangedUTC")}

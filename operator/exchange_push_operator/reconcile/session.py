@@ -14,6 +14,7 @@ from datetime import datetime
 from exchange_push_operator.core import tenant
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.config import ProxyState, PushConfig, TenantCredentials
+from exchange_push_operator.core.domain_controller import OneController
 from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
 from exchange_push_operator.core.ports import (
     Exchange,
@@ -33,12 +34,17 @@ class TenantNotFound(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """One signed-in pass."""
+    """One signed-in pass.
+
+    ``exchange`` looks and changes through one domain controller, ``everywhere`` through that of
+    each server.
+    """
 
     config: PushConfig
     world: World
     tenant_id: str
     exchange: Exchange
+    everywhere: Exchange
     graph: Graph | None
     identity: Identity | None
     deadline: datetime
@@ -73,7 +79,8 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
         config=config,
         world=world,
         tenant_id=tenant_id,
-        exchange=exchange,
+        exchange=OneController(exchange),
+        everywhere=exchange,
         graph=graph,
         identity=identity,
         deadline=now + config.timing.timeout,

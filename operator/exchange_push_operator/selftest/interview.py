@@ -11,8 +11,9 @@ from winrm.exceptions import WSManFaultError
 
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.host_script import bootstrap
+from exchange_push_operator.adapters.winrm_authorities import Authorities
 from exchange_push_operator.adapters.winrm_configuration import winrm_configuration
-from exchange_push_operator.adapters.winrm_transport import Authorities, Wire
+from exchange_push_operator.adapters.winrm_transport import Wire
 from exchange_push_operator.adapters.winrm_trouble import TROUBLE, codes
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import PushError

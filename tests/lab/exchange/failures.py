@@ -12,9 +12,6 @@ if TYPE_CHECKING:
     from lab.exchange.server import Server
 
 
-DOMAIN_CONTROLLER = "dc1.corp.fabrikam.com"
-
-
 def failure(server: Server, kind: str, category: str, key: str, *values: object) -> CmdletFailed:
     """An error of an Exchange cmdlet.
 
@@ -35,7 +32,14 @@ def not_found(server: Server, name: str) -> CmdletFailed:
         "NotSpecified",
         "not_found",
         name,
-        DOMAIN_CONTROLLER,
+        server.controller,
+    )
+
+
+def controller_away(server: Server, controller: str) -> CmdletFailed:
+    # inferred: one of the types that Microsoft.Exchange.Data.Directory has for it, and its text
+    return failure(
+        server, "SuitabilityDirectoryException", "NotSpecified", "controller_away", controller
     )
 
 
@@ -46,7 +50,7 @@ def already_exists(server: Server, name: str) -> CmdletFailed:
         "NotSpecified",
         "already_exists",
         name,
-        DOMAIN_CONTROLLER,
+        server.controller,
     )
 
 

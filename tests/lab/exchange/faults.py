@@ -59,6 +59,8 @@ Of the organisation:
 
 =========================  ======  ================================================================
 denied_cmdlets             list    cmdlets that RBAC does not grant
+controllers_down           list    domain controllers that do not answer: each server uses its own
+                                   (``dc-ex1.corp.fabrikam.com``) unless -DomainController names one
 replication_lag_seconds    number  a change reaches the other servers after so many seconds
 replication_lag_looks      int     a change is hidden from another server's next so many requests
 proxy_look                 text    answer to -WhatIf: the stored ``object`` (default), a new one of

@@ -27,6 +27,7 @@ class Switches:
     """Behaviour that is not known, or that tests want; ``lab.exchange.faults`` explains."""
 
     denied_cmdlets: tuple[str, ...] = ()
+    controllers_down: tuple[str, ...] = ()
     proxy_look: str = "object"
     creation_takes_transport: bool = False
     distributes_key: bool = True
@@ -92,13 +93,13 @@ class Organization:
 
     def view(self, server: str | None = None) -> View:
         """The directory as a server sees it; the newest state without one."""
-        return View(self.directory, server)
+        return View(self.directory, self.server(server).controller if server else None)
 
     # what happens at a request
 
     def begin(self, server: Server) -> None:
         """A request arrives at a server: replication and the servicelet go on."""
-        self.directory.look(server.fqdn)
+        self.directory.look(server.controller)
         self.tick()
 
     def record(self, cmdlet: str, parameters: Mapping[str, Any], server: str, account: str) -> None:

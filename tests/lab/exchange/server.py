@@ -93,6 +93,11 @@ class Server:
         return f"Version {major}.{minor} (Build {build}.{revision})"
 
     @property
+    def controller(self) -> str:
+        """The domain controller through which it sees the directory."""
+        return f"dc-{self.name.lower()}.{self.fqdn.partition('.')[2]}"
+
+    @property
     def in_scope(self) -> bool:
         """Has it to do with AuthConfig? Mailbox or Client Access of version 15."""
         return self.build[0] == 15 and bool(self.roles & {"Mailbox", "ClientAccess"})

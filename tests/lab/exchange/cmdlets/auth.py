@@ -10,7 +10,6 @@ from typing import Any
 from lab.exchange.cmdlets.base import Call, Row, rule
 from lab.exchange.directory import AuthConfig, AuthServer, PartnerApplication, SettingOverride
 from lab.exchange.failures import (
-    DOMAIN_CONTROLLER,
     already_exists,
     ambiguous,
     bad_value,
@@ -35,7 +34,7 @@ def get_auth_config(call: Call) -> list[Row]:
             "ServiceName": config.service_name,
             "Realm": config.realm,
             "WhenChangedUTC": config.when_changed,
-            "OriginatingServer": call.text("DomainController", DOMAIN_CONTROLLER),
+            "OriginatingServer": call.controller,
         }
     ]
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 
 from lab.exchange.directory import View
-from lab.exchange.failures import bad_value, not_found, would_prompt
+from lab.exchange.failures import bad_value, controller_away, not_found, would_prompt
 from lab.exchange.organization import Organization
 from lab.exchange.server import Server
 
@@ -27,14 +27,26 @@ class Call:
     @property
     def view(self) -> View:
         """The directory as this server sees it, or as the domain controller asked for does."""
-        # inferred: any controller that is named has the newest state
-        reader = None if self.parameters.get("DomainController") else self.server.fqdn
-        return View(self.organization.directory, reader)
+        return View(self.organization.directory, self.controller)
+
+    @property
+    def controller(self) -> str:
+        """The domain controller asked for, else this server's own, else another one that is up.
+
+        Raises: CmdletFailed.
+        """
+        named = self.text("DomainController").lower()
+        own = [self.server, *self.organization.servers.values()]
+        down = self.organization.switches.controllers_down
+        up = [server.controller for server in own if server.controller not in down]
+        if not up or (named and named not in up):
+            raise controller_away(self.server, named or self.server.controller)
+        return named or up[0]
 
     def write(self) -> View:
-        """The directory, to be changed through this server."""
+        """The directory, to be changed through the same controller."""
         self.changed = True
-        return View(self.organization.directory, self.server.fqdn)
+        return View(self.organization.directory, self.controller)
 
     def text(self, name: str, default: str = "") -> str:
         value = self.parameters.get(name)
