@@ -30,14 +30,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix nightly clean which-python
+.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix nightly bench-exchange clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
 	@echo 'make demo    see the operator at work, in about a minute'
 	@echo 'make test    run all tests'
 	@echo
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-9s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
 	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(WITH_POWERSHELL) $(ARGS)
@@ -96,6 +96,9 @@ matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliabi
 
 nightly: $(READY) ## 10,000 random organisations with random faults, and the matrix; half an hour
 	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
+
+bench-exchange: $(READY) ## The table of docs/performance.md: our looks over WinRM against one script for each
+	@$(BIN)/python -m lab.exchange_bench $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)
 	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

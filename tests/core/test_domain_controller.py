@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from exchange_push_operator.adapters.powershell_host import allow_list
+from exchange_push_operator.adapters.allow_list import allow_list
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.domain_controller import PARAMETER, TAKE_IT, OneController
 from exchange_push_operator.core.errors import CmdletFailed, OutcomeUnknown, Unreachable

@@ -172,6 +172,28 @@ def test_a_bug_is_logged_with_its_traceback_and_harms_nobody_else(
     assert all(record.exc_info for record in caplog.records)
 
 
+def test_a_resource_whose_servers_hang_keeps_no_other_one_waiting() -> None:
+    go_on = threading.Event()
+
+    def hanging(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        if resource["metadata"]["name"].startswith("dead"):
+            go_on.wait(10)
+        return Outcome(ready(resource), NEVER)
+
+    with Bench(hanging, workers=3) as bench:
+        bench.objects.create("dead-1")
+        bench.objects.create("dead-2")
+        until(lambda: len(bench.looks) == 2, "both to hang")
+        for name in ("a", "b", "c"):
+            bench.objects.create(name)
+        until(lambda: bench.objects.writes.count("status") == 3, "the others' statuses")
+        for _ in range(3):
+            bench.objects.annotate("a", RECONCILE_REQUESTED_AT, f"again {len(bench.looks)}")
+            looks = len(bench.looks)
+            until(lambda looks=looks: len(bench.looks) > looks, "another pass of it")  # type: ignore[misc]
+        go_on.set()
+
+
 def test_a_pass_that_takes_long_says_so_and_its_end_is_written_too() -> None:
     go_on = threading.Event()
 

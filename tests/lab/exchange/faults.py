@@ -11,6 +11,9 @@ unresolvable               bool    its name does not resolve
 tls                        text    what its HTTPS listeners show: ``trusted`` (default), or a
                                    certificate of ``other_ca``, for ``other_name``, ``expired``
 latency                    number  seconds before each answer over WinRM
+process_start              number  seconds that a PowerShell takes to start
+session_start              number  seconds that an Exchange session takes to open
+cmdlet_time                number  seconds that each cmdlet takes
 lost_answers               int     so many times a request is run and then the connection dropped
 unauthorized               bool    401 whatever the password
 http_500                   int     so many answers are an empty HTTP 500
@@ -51,9 +54,9 @@ culture                    text    language of messages and dates: en-US, de-DE,
 version                    text    build, such as 15.0.712.24
 =========================  ======  ================================================================
 
-What is only WinRM's own (``latency``, ``http_*``, ``send_fault*``, ``receive_timeout``,
-``torn_answers``, ``create_*``, ``lose_shells``, ``tls``) has no effect in process. ``quota``,
-``unauthorized`` and ``tls`` meet who signs in or opens a shell anew.
+What is only WinRM's own (``latency``, ``*_start``, ``cmdlet_time``, ``http_*``, ``send_fault*``,
+``receive_timeout``, ``torn_answers``, ``create_*``, ``lose_shells``, ``tls``) has no effect in
+process. ``quota``, ``unauthorized`` and ``tls`` meet who signs in or opens a shell anew.
 
 Of the organisation:
 

@@ -25,6 +25,9 @@ class ServerFaults:
     unresolvable: bool = False
     tls: str = "trusted"
     latency: float = 0.0
+    process_start: float = 0.0
+    session_start: float = 0.0
+    cmdlet_time: float = 0.0
     lost_answers: int = 0
     unauthorized: bool = False
     http_500: int = 0
