@@ -110,7 +110,6 @@ def test_fields_of_later_releases_are_not_in_the_schema_yet() -> None:
         "approvedPlan",
         "changeWindows",
         "history",
-        "hostScript",
         "keyCredentialGracePeriod",
         "previous",
         "renewBefore",
