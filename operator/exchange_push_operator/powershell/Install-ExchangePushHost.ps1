@@ -131,11 +131,12 @@ function Get-ForeignWriter {
     # Who may change a file or folder, or put another one into its place, and is no administrator.
     param([string]$Path)
     $acl = Get-Acl -LiteralPath $Path
-    $change = [Security.AccessControl.FileSystemRights]'WriteData, AppendData, Delete, DeleteSubdirectoriesAndFiles, ChangePermissions, TakeOwnership'
+    # With the generic rights to write and to do everything, which have no name there.
+    $change = 0x50000000 -bor [int][Security.AccessControl.FileSystemRights]'WriteData, AppendData, Delete, DeleteSubdirectoriesAndFiles, ChangePermissions, TakeOwnership'
     $owner = $acl.GetOwner([Security.Principal.SecurityIdentifier]).Value
     if ($MayWrite -notcontains $owner) { $owner }
     foreach ($rule in $acl.GetAccessRules($true, $true, [Security.Principal.SecurityIdentifier])) {
-        if ($rule.AccessControlType -ne 'Allow' -or -not ($rule.FileSystemRights -band $change)) { continue }
+        if ($rule.AccessControlType -ne 'Allow' -or -not ([int]$rule.FileSystemRights -band $change)) { continue }
         if ($MayWrite -notcontains $rule.IdentityReference.Value) { $rule.IdentityReference.Value }
     }
 }
