@@ -3,7 +3,7 @@
 There is no Get- cmdlet. Microsoft's page of Enable-PushNotificationProxy says that -WhatIf shows
 the state (example 1), but not which object comes back: the stored one, one made of what was asked,
 or none. Active Directory tells whether there is a stored object and when it changed; in which
-attributes it keeps the rest is documented nowhere. docs/decisions/0009 has the table.
+attributes it keeps the rest is documented nowhere. docs/exchange.md has the table of both.
 """
 
 from __future__ import annotations
