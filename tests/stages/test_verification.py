@@ -206,6 +206,14 @@ def stale(*names: str) -> Any:
     return {name: {LOCAL_SERVER: [local(name, HealthManagerStartedUTC=old)]} for name in names}
 
 
+def test_how_young_a_health_manager_is_tells_the_clock_that_dated_its_start() -> None:
+    ahead = NOW + timedelta(minutes=10)
+    dated = {"HealthManagerStartedUTC": (NOW - timedelta(minutes=2)).isoformat()}
+    row = local(EX1, TimeUTC=ahead.isoformat(), **dated)
+    observed = probed(FAILURE, servers={EX1: {LOCAL_SERVER: [row]}})
+    assert told(plan_of(STAGE, config(), observed))[:2] == ("False", "ProbeFailed")
+
+
 def test_health_managers_are_restarted_one_after_the_other() -> None:
     given: Any = {"organization": {WHAT_IF: CHANGED}}
     both = plan_of(STAGE, config(), probed(FAILURE, FAILURE, servers=stale(EX1, EX2), **given))

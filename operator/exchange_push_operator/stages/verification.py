@@ -32,7 +32,7 @@ _LOADING = timedelta(minutes=5)
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Probes by server, health managers by server, and when the proxy last changed.
+    """Probes, health managers and clocks by server, and when the proxy last changed.
 
     ``mailbox`` tells whether any listed server, here or away, is a Mailbox server.
     """
@@ -40,6 +40,7 @@ class Observed:
     mailbox: bool
     probes: Mapping[str, Probe]
     health_managers: Mapping[str, datetime | None]
+    clocks: Mapping[str, datetime | None]
     proxy_changed: datetime | None
 
 
@@ -84,6 +85,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
         mailbox=not _mailbox_servers(observed).isdisjoint(map(str.lower, config.servers)),
         probes={name: read_probe(config, observed, name) for name in servers},
         health_managers={name: local.health_manager_started for name, local in servers.items()},
+        clocks={name: local.time for name, local in servers.items()},
         proxy_changed=_proxy_changed(config, observed),
     )
 
@@ -135,6 +137,7 @@ def returning(config: PushConfig, observed: Observed, now: datetime) -> frozense
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
     started = observed.health_managers[server]
+    now = observed.clocks[server] or now  # the clock that dated the start, which may be off
     return (
         _may_recover(observed.probes[server])
         and started is not None
