@@ -5,10 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from answers import EX3, server
+from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.exchange_server import product, read, version
 
+ODD = st.one_of(
+    st.none(), st.booleans(), st.integers(), st.text(), st.lists(st.text()), st.just({"Major": 15})
+)
 EDGE = {"IsMailboxServer": False, "IsClientAccessServer": False, "IsEdgeServer": True}
 NEITHER = {"IsMailboxServer": False, "IsClientAccessServer": False}
 
@@ -63,3 +69,20 @@ def test_a_product_by_its_build(build: str, name: str) -> None:
 )
 def test_what_is_said_of_a_server(changes: dict[str, Any], described: str) -> None:
     assert read(server(EX3, **changes)).described == described
+
+
+@given(st.dictionaries(st.sampled_from(sorted(server(EX3))), ODD), st.booleans())
+def test_whatever_is_odd_or_missing_a_row_is_read_or_turned_down_but_never_lost(
+    odd: dict[str, object],
+    missing: bool,  # noqa: FBT001 - a case
+) -> None:
+    row = server(EX3, **odd)
+    if missing:
+        row = {key: value for key, value in row.items() if key not in odd}
+    try:
+        found = read(row)
+    except CmdletFailed:
+        return
+    assert found.fqdn
+    assert found.version or not (found.mailbox or found.client_access)
+    assert found.described.startswith(found.fqdn)

@@ -18,7 +18,6 @@ from exchange_push_operator.core.errors import (
 from exchange_push_operator.core.looks import ORGANIZATION, Looks, Observations
 from exchange_push_operator.core.ports import Answer
 from exchange_push_operator.core.reading import reading
-from exchange_push_operator.core.scrub import scrub
 from exchange_push_operator.reconcile.session import Session
 
 _Answers: TypeAlias = tuple[Answer, ...]
@@ -118,7 +117,7 @@ def _knows_its_state(server: str, answers: Mapping[tuple[str, Cmdlet], Answer]) 
         with reading(server):
             organization.local_server(Observations("", answers), server)
     except CmdletFailed as error:
-        text = scrub(str(error))
-        raise CmdletFailed(f"{server}: cannot tell whether it is in maintenance: {text}") from error
+        message = f"{server}: cannot tell whether it is in maintenance: {error}"
+        raise CmdletFailed(message) from error
     except Refused:
         return
