@@ -146,8 +146,9 @@ def test_what_is_left_out_is_filled_in_but_for_what_the_operator_computes(
         "transport": "NTLM",  # declared
         "scheme": "HTTPS",
         "credentialsSecretRef": {"name": "fabrikam-exchange"},
+        "hostScript": "Streamed",
     }
-    assert spec["certificate"] == {"policy": "Adopt"}
+    assert spec["certificate"] == {"policy": "Adopt", "restartServices": "OnImmediatePublish"}
     assert spec["authServer"] == {"name": "MicrosoftSts"}
     assert spec["principal"] == {"target": "FirstPartyServicePrincipal", "dropExpiredKeys": False}
     assert spec["proxy"] == {"state": "Enabled"}
