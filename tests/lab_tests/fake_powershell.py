@@ -26,6 +26,7 @@ from lab.exchange.failures import deadline, not_logged_in
 from lab.exchange.host import Host
 from lab.exchange.pwsh.broker import ACCESS_DENIED, decoded, encoded
 from lab.exchange.runner import Outcome, allow_list, allowed, needs_session, plain
+from lab.exchange.server import ServerFaults
 
 Json: TypeAlias = dict[str, Any]
 
@@ -164,7 +165,11 @@ def main() -> int:
 
 def _serve(version: str, address: tuple[str, int]) -> int:
     nothing: Any = SimpleNamespace(
-        lock=threading.RLock(), begin=lambda _: None, uses_up=lambda _: 0, name="some-computer"
+        lock=threading.RLock(),
+        begin=lambda _: None,
+        uses_up=lambda _: 0,
+        name="some-computer",
+        faults=ServerFaults(),
     )
     host = StubbedHost(nothing, nothing, Accounts({}), Counters(), version, address=address)
     output = sys.stdout.buffer

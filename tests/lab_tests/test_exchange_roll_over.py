@@ -216,7 +216,7 @@ def test_a_server_says_its_site_and_auth_config_its_domain_controller(
     admin: Administrator,
 ) -> None:
     assert admin.run("Get-ExchangeServer")[0]["Site"].endswith("/Sites/Default-First-Site-Name")
-    assert auth_config(admin)["OriginatingServer"] == "dc1.corp.fabrikam.com"
+    assert auth_config(admin)["OriginatingServer"] == "dc-ex1.corp.fabrikam.com"
     (row,) = admin.run("Get-AuthConfig", DomainController="dc2.corp.fabrikam.com")
     assert row["OriginatingServer"] == "dc2.corp.fabrikam.com"
 
