@@ -87,3 +87,15 @@ def test_a_bad_key_is_refused_without_a_word_of_it(key: str) -> None:
     assert "canary" not in str(refused.value)
     assert refused.value.__cause__ is None
     assert refused.value.__context__ is None
+
+
+def test_a_key_whose_numbers_do_not_fit_is_found_before_it_signs() -> None:
+    good = KEY.private_numbers()
+    wrong = rsa.RSAPrivateNumbers(
+        p=good.p, q=good.q, d=good.d + 2, dmp1=good.dmp1, dmq1=good.dmq1, iqmp=good.iqmp,
+        public_numbers=good.public_numbers,
+    )  # fmt: skip
+    broken = key_pem(wrong.private_key(unsafe_skip_rsa_key_validation=True)).decode()
+    with pytest.raises(Refused, match=r"tls\.key is not an RSA private key"):
+        check_client_certificate(pem(), broken, NOW)
+    assert check_client_certificate(pem(), broken, NOW, thorough=False) > NOW
