@@ -17,7 +17,7 @@ CMDLETS = {
     *("Copy-Item", "Get-ChildItem", "Join-Path", "Move-Item", "New-Item", "Remove-Item"),
     *("Get-Acl", "Get-AuthenticodeSignature", "Set-Acl", "Set-AuthenticodeSignature"),
     *("Resolve-Path", "Sort-Object", "Test-Path", "Where-Object"),
-    "Get-CimInstance",
+    "CimCmdlets\\Get-CimInstance",
     "Get-Command",
     "Get-Process",
     "Microsoft.PowerShell.Management\\Restart-Service",
@@ -86,6 +86,28 @@ def test_a_script_runs_no_text_and_uses_nothing_that_came_after_windows_powershe
     assert text.count("[ScriptBlock]::Create") == (1 if name == "stage0.ps1" else 0)
     # powershell.exe would read standard input itself
     assert "$input" not in text.lower()
+
+
+def test_a_look_at_a_server_asks_wmi_twice_and_once_for_its_domain() -> None:
+    """Each question walks through every process or service of a server that has other work."""
+    asked = {name: text.count("Get-CimInstance") for name, text in functions("host.ps1").items()}
+    assert {name: count for name, count in asked.items() if count} == {
+        "Get-LocalExchangeServer": 2,
+        "Find-DirectoryObject": 1,
+    }
+    text = source("host.ps1").decode()
+    for line in (line for line in text.splitlines() if "Get-CimInstance" in line):
+        assert "CimCmdlets\\Get-CimInstance" in line
+        assert " -Property " in line
+
+
+def test_the_directory_is_asked_over_a_connection_that_can_be_signed_and_sealed() -> None:
+    text = functions("host.ps1")["Find-DirectoryObject"]
+    assert text.index("ProtocolVersion = 3") < text.index("Signing = $true")
+    assert text.index("Sealing = $true") < text.index("SendRequest")
+    # two requests, and the look has 60 s
+    (seconds,) = re.findall(r"Timeout = \[TimeSpan\]::FromSeconds\((\d+)\)", text)
+    assert 2 * int(seconds) < 60
 
 
 def test_a_row_leaves_out_what_an_object_does_not_have() -> None:

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import re
 
-from adapters.powershell_tree import nodes, of_type, source
+from adapters.powershell_tree import functions, nodes, of_type, source
 from exchange_push_operator.adapters.allow_list import allow_list
 
 SCRIPT = "New-ExchangePushRoleGroup.ps1"
 # Of Windows PowerShell 3.0, and of Exchange's role-based access control.
 CMDLETS = {
     *("ConvertFrom-Json", "ForEach-Object", "Join-Path", "Out-Null", "Sort-Object", "Where-Object"),
-    *("Write-Verbose", "Write-Warning"),
+    *("Resolve-Path", "Write-Warning"),
     *("Add-ManagementRoleEntry", "Get-ManagementRole", "Get-ManagementRoleEntry"),
     *("New-ManagementRole", "Remove-ManagementRoleEntry", "Set-ManagementRoleEntry"),
     *("Get-ManagementRoleAssignment", "New-ManagementRoleAssignment"),
-    *("Add-RoleGroupMember", "Get-RoleGroup", "Get-RoleGroupMember", "New-RoleGroup"),
+    *("Remove-ManagementRole", "Remove-ManagementRoleAssignment"),
+    *("Add-RoleGroupMember", "Get-RoleGroup", "New-RoleGroup"),
 }
 
 
@@ -30,8 +31,28 @@ def test_every_change_of_it_is_behind_should_process_or_in_the_function_behind_i
     text = source(SCRIPT).decode()
     main = text[text.index("$needed = Get-NeededCmdlet") :]
     before, *_ = main.split("ShouldProcess")
-    assert not re.search(r"(New|Set|Add|Remove)-(Management|RoleGroup)", before)
-    assert main.count("New-NarrowRole") == 1
+    assert not re.search(r"(New|Set|Add|Remove|Update)-(Management|RoleGroup)", before)
+    assert main.count("New-NarrowRole") == main.count("Update-RoleGroup") == 1
+
+
+def test_an_error_of_an_exchange_cmdlet_ends_it() -> None:
+    """They are functions of a module there, which does not see $ErrorActionPreference of it."""
+    assert "$PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }" in source(SCRIPT).decode()
+
+
+def test_a_role_that_is_needed_no_longer_goes_and_no_role_of_somebody_else() -> None:
+    text = functions(SCRIPT)["Update-RoleGroup"]
+    kept, removal = text.split("{ continue }")
+    assert '-not $role.StartsWith("$Name - "' in kept
+    assert "Remove-" not in kept
+    assert removal.count("Remove-") == 2
+
+
+def test_it_asks_for_its_own_folder_after_its_parameters() -> None:
+    """PowerShell 5.1 does not know it among the defaults of a script run with -File."""
+    script = source(SCRIPT)
+    assert b"$PSScriptRoot" not in script[: script.index(b"\n)\n")]
+    assert b"$PSScriptRoot" in script
 
 
 def test_whoever_only_observes_may_change_nothing_but_look_at_the_proxy_with_what_if() -> None:

@@ -78,6 +78,18 @@ def test_a_certificate_without_der_differs() -> None:
     assert verdict("certificates", evidence) == (Verdict.DIFFERS, "1 rows, without RawData")
 
 
+def test_a_service_whose_start_cannot_be_seen_differs_and_is_named() -> None:
+    names = ("HealthManager", "ServiceHost", "OwaPool", "EcpPool")
+    row: dict[str, object] = {f"{name}StartedUTC": "2026-11-21T09:00:00Z" for name in names}
+    seen = Evidence(EX1, told(organization.LOCAL_SERVER, row))
+    assert verdict("starts", seen)[0] is Verdict.EXPECTED
+    evidence = Evidence(EX1, told(organization.LOCAL_SERVER, row | {"EcpPoolStartedUTC": None}))
+    assert verdict("starts", evidence) == (
+        Verdict.DIFFERS,
+        "not seen: EcpPool. Do they run there?",
+    )
+
+
 def test_an_unreadable_transport_certificate_differs() -> None:
     evidence = Evidence(EX1, told(organization.LOCAL_SERVER, {"Version": "15.2.2562.17"}))
     assert verdict("transport", evidence)[0] is Verdict.DIFFERS

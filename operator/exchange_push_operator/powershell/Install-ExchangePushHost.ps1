@@ -64,6 +64,10 @@ param(
 
 $ErrorActionPreference = 'Stop'
 
+# The 32-bit one would take the other folder Program Files.
+if ([IntPtr]::Size -ne 8) { throw 'Run it in the 64-bit Windows PowerShell.' }
+# .NET does not follow the shell into a folder.
+$Destination = $PSCmdlet.GetUnresolvedProviderPathFromPSPath($Destination)
 $Target = Join-Path -Path $Destination -ChildPath 'ExchangePushHost.ps1'
 # By number, because the names are translated: Administrators, SYSTEM, Users, TrustedInstaller and
 # CREATOR OWNER (who is one of the first two here).

@@ -37,10 +37,15 @@ param(
 
     [switch]$ReadOnly,
 
-    [string]$AllowListPath = (Join-Path -Path $PSScriptRoot -ChildPath 'allowlist.json')
+    [string]$AllowListPath
 )
 
 $ErrorActionPreference = 'Stop'
+# Exchange's cmdlets are functions of a module here, which does not see the line above.
+$PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }
+
+# Not in param(): powershell -File of 5.1 knows its folder only after it.
+if (-not $AllowListPath) { $AllowListPath = Join-Path -Path $PSScriptRoot -ChildPath 'allowlist.json' }
 
 # What a role entry has of every cmdlet; the shell itself uses them.
 $CommonParameters = @('Debug', 'ErrorAction', 'ErrorVariable', 'OutBuffer', 'OutVariable', 'Verbose', 'WarningAction', 'WarningVariable')
@@ -50,7 +55,7 @@ $LongestName = 64
 function Get-NeededCmdlet {
     # Cmdlet names with the parameters that the operator sends.
     $needed = @{}
-    $list = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText($AllowListPath))
+    $list = ConvertFrom-Json -InputObject ([IO.File]::ReadAllText((Resolve-Path -LiteralPath $AllowListPath).ProviderPath))
     foreach ($entry in $list.PSObject.Properties) {
         $rule = $entry.Value
         # Functions of the host script run as programs on the server. New-ExchangeCertificate is one
@@ -75,7 +80,9 @@ function Select-ParentRole {
     param([hashtable]$Needed)
     $holders = @{}
     foreach ($cmdlet in $Needed.Keys) {
-        $roles = @(Get-ManagementRole -Cmdlet $cmdlet | Where-Object -FilterScript { $_.IsRootRole })
+        # Roles of end users belong into assignment policies, and a role group takes none of them.
+        $roles = @(Get-ManagementRole -Cmdlet $cmdlet -ErrorAction SilentlyContinue |
+                Where-Object -FilterScript { $_.IsRootRole -and -not $_.IsEndUserRole })
         if ($roles.Count -eq 0) {
             Write-Warning -Message "No management role here has $cmdlet; the operator will report AccessDenied where it needs it."
             continue
@@ -103,11 +110,17 @@ function Select-ParentRole {
     $chosen
 }
 
-function New-NarrowRole {
-    # A child of the parent role with these cmdlets and their parameters, and nothing else.
-    param([string]$Parent, [string[]]$Cmdlets, [hashtable]$Needed)
+function Get-RoleName {
+    param([string]$Parent)
     $role = "$Name - $Parent"
     if ($role.Length -gt $LongestName) { $role = $role.Substring(0, $LongestName).TrimEnd() }
+    $role
+}
+
+function New-NarrowRole {
+    # Makes a child of the parent role with these cmdlets and their parameters, and nothing else.
+    param([string]$Parent, [string[]]$Cmdlets, [hashtable]$Needed)
+    $role = Get-RoleName -Parent $Parent
     if (-not (Get-ManagementRole | Where-Object -FilterScript { $_.Name -eq $role })) {
         New-ManagementRole -Name $role -Parent $Parent | Out-Null
     }
@@ -118,37 +131,53 @@ function New-NarrowRole {
         $entry = Get-ManagementRoleEntry -Identity "$Parent\$cmdlet"
         $kept = @($entry.Parameters | Where-Object -FilterScript { $wanted -contains $_ })
         if ($present -contains $cmdlet) {
-            Set-ManagementRoleEntry -Identity "$role\$cmdlet" -Parameters $kept -Confirm:$false
+            Set-ManagementRoleEntry -Identity "$role\$cmdlet" -Parameters $kept -Confirm:$false | Out-Null
         } else {
-            Add-ManagementRoleEntry -Identity "$role\$cmdlet" -Parameters $kept -Confirm:$false
+            Add-ManagementRoleEntry -Identity "$role\$cmdlet" -Parameters $kept -Confirm:$false | Out-Null
         }
     }
     foreach ($cmdlet in $present) {
         if ($Cmdlets -notcontains $cmdlet) {
-            Remove-ManagementRoleEntry -Identity "$role\$cmdlet" -Confirm:$false
+            Remove-ManagementRoleEntry -Identity "$role\$cmdlet" -Confirm:$false | Out-Null
         }
     }
-    $role
+}
+
+function Update-RoleGroup {
+    # Gives the group these roles and the member, and takes from it those roles that an earlier run
+    # made and that are needed no longer.
+    param([string[]]$Roles)
+    $assigned = @{}
+    foreach ($assignment in @(Get-ManagementRoleAssignment -RoleAssignee $Name)) {
+        # A child may be shown with its parent: parent\child.
+        $assigned[([string]$assignment.Role -split '\\')[-1]] = [string]$assignment.Identity
+    }
+    foreach ($role in $Roles) {
+        if (-not $assigned.ContainsKey($role)) { New-ManagementRoleAssignment -SecurityGroup $Name -Role $role | Out-Null }
+    }
+    # A member can be named in several ways, so that only Exchange knows whether it is there.
+    try { Add-RoleGroupMember -Identity $Name -Member $Member | Out-Null }
+    catch { Write-Warning -Message "$Member was not added: $($_.Exception.Message)" }
+    foreach ($role in $assigned.Keys) {
+        if ($Roles -contains $role -or -not $role.StartsWith("$Name - ", [StringComparison]::OrdinalIgnoreCase)) { continue }
+        Remove-ManagementRoleAssignment -Identity $assigned[$role] -Confirm:$false | Out-Null
+        Remove-ManagementRole -Identity $role -Confirm:$false | Out-Null
+    }
 }
 
 $needed = Get-NeededCmdlet
 $chosen = Select-ParentRole -Needed $needed
-$roles = @()
-foreach ($parent in ($chosen.Keys | Sort-Object)) {
-    Write-Verbose -Message ('{0}: {1}' -f $parent, ($chosen[$parent] -join ', '))
-    if ($PSCmdlet.ShouldProcess("$Name - $parent", "Make a role with $($chosen[$parent] -join ', ')")) {
-        $roles += New-NarrowRole -Parent $parent -Cmdlets $chosen[$parent] -Needed $needed
+$parents = @($chosen.Keys | Sort-Object)
+if ($parents.Count -eq 0) { throw 'No management role here has any of the cmdlets. Run this as a member of Organization Management.' }
+$roles = @($parents | ForEach-Object -Process { Get-RoleName -Parent $_ })
+foreach ($parent in $parents) {
+    if ($PSCmdlet.ShouldProcess((Get-RoleName -Parent $parent), "Make a role with $($chosen[$parent] -join ', ')")) {
+        New-NarrowRole -Parent $parent -Cmdlets $chosen[$parent] -Needed $needed
     }
 }
 if ($PSCmdlet.ShouldProcess($Name, "Make the role group with the member $Member")) {
     if (Get-RoleGroup | Where-Object -FilterScript { $_.Name -eq $Name }) {
-        $assigned = @(Get-ManagementRoleAssignment -RoleAssignee $Name | ForEach-Object -Process { [string]$_.Role })
-        foreach ($role in $roles) {
-            if ($assigned -notcontains $role) { New-ManagementRoleAssignment -SecurityGroup $Name -Role $role | Out-Null }
-        }
-        if (@(Get-RoleGroupMember -Identity $Name | ForEach-Object -Process { $_.Name }) -notcontains $Member) {
-            Add-RoleGroupMember -Identity $Name -Member $Member
-        }
+        Update-RoleGroup -Roles $roles
     } else {
         New-RoleGroup -Name $Name -Roles $roles -Members $Member -Description 'Cmdlets of the Exchange Push Operator, and nothing else.' | Out-Null
     }

@@ -83,18 +83,23 @@ function Get-LocalExchangeServer {
     $transport = $null
     if ($key) {
         try { $transport = Get-TransportThumbprint }
-        catch { Write-Warning -Message ('The internal transport certificate could not be read: ' + $_.Exception.GetType().Name) }
+        catch { Write-Warning -Message ('The internal transport certificate could not be read: ' + $_.Exception.GetBaseException().GetType().Name) }
     }
+
+    # Two questions in all, for a few properties: WMI walks through all services and all processes
+    # for each. With the module's name, because a bare one is looked for in all modules.
+    $services = @(CimCmdlets\Get-CimInstance -ClassName Win32_Service -Filter "Name='MSExchangeHM' OR Name='MSExchangeServiceHost'" -Property 'Name', 'ProcessId')
+    $workers = @(CimCmdlets\Get-CimInstance -ClassName Win32_Process -Filter "Name='w3wp.exe'" -Property 'CommandLine', 'CreationDate')
 
     New-Object -TypeName PSObject -Property @{
         Name                           = $env:COMPUTERNAME
         Fqdn                           = ('{0}.{1}' -f $env:COMPUTERNAME, (Get-DomainName)).ToLowerInvariant()
         Version                        = $build
         TimeUTC                        = [DateTime]::UtcNow
-        HealthManagerStartedUTC        = Get-ServiceStart -Name 'MSExchangeHM'
-        ServiceHostStartedUTC          = Get-ServiceStart -Name 'MSExchangeServiceHost'
-        OwaPoolStartedUTC              = Get-WebAppPoolStart -Name 'MSExchangeOWAAppPool'
-        EcpPoolStartedUTC              = Get-WebAppPoolStart -Name 'MSExchangeECPAppPool'
+        HealthManagerStartedUTC        = Get-ServiceStart -Services $services -Name 'MSExchangeHM'
+        ServiceHostStartedUTC          = Get-ServiceStart -Services $services -Name 'MSExchangeServiceHost'
+        OwaPoolStartedUTC              = Get-WebAppPoolStart -Workers $workers -Name 'MSExchangeOWAAppPool'
+        EcpPoolStartedUTC              = Get-WebAppPoolStart -Workers $workers -Name 'MSExchangeECPAppPool'
         SetupRunning                   = (@(Get-Process -Name 'ExSetup*' -ErrorAction SilentlyContinue).Count -gt 0)
         TransportCertificateThumbprint = $transport
     }
@@ -106,20 +111,21 @@ function Get-DomainName {
 
 function Get-ServiceStart {
     # When the process of a service was started; $null where it does not run.
-    param([string]$Name)
-    $service = Get-CimInstance -ClassName Win32_Service -Filter "Name='$Name'"
-    if (-not $service -or -not $service.ProcessId) { return $null }
-    # It may end between the two lines.
-    $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
-    if ($process) { $process.StartTime.ToUniversalTime() }
+    param($Services, [string]$Name)
+    foreach ($service in $Services) {
+        if ($service.Name -ne $Name -or -not $service.ProcessId) { continue }
+        # It may have ended in the meantime.
+        $process = Get-Process -Id $service.ProcessId -ErrorAction SilentlyContinue
+        if ($process) { $process.StartTime.ToUniversalTime() }
+    }
 }
 
 function Get-WebAppPoolStart {
     # When the oldest worker process of a pool was started; $null where none runs. After a recycling
     # the old one still answers what it has begun: it counts until it is gone.
-    param([string]$Name)
+    param($Workers, [string]$Name)
     $started = $null
-    foreach ($process in @(Get-CimInstance -ClassName Win32_Process -Filter "Name='w3wp.exe'")) {
+    foreach ($process in $Workers) {
         if ([string]$process.CommandLine -notlike "* -ap `"$Name`" *") { continue }
         $time = $process.CreationDate.ToUniversalTime()
         if ($null -eq $started -or $time -lt $started) { $started = $time }
@@ -132,15 +138,25 @@ function Find-DirectoryObject {
     # finds, with one attribute.
     param([string]$Filter, [string]$Attribute)
     Add-Type -AssemblyName System.DirectoryServices.Protocols
-    $connection = New-Object -TypeName DirectoryServices.Protocols.LdapConnection -ArgumentList (Get-DomainName)
+    # The domain that the computer is a member of: its DNS suffix may be another one.
+    $domain = (CimCmdlets\Get-CimInstance -ClassName Win32_ComputerSystem -Property 'Domain').Domain
+    $connection = New-Object -TypeName DirectoryServices.Protocols.LdapConnection -ArgumentList $domain
     try {
         # A network logon has no credential to show to a domain controller, a delegated one has.
-        if ($Credential) { $connection.Credential = $Credential.GetNetworkCredential() }
-        $connection.Timeout = [TimeSpan]::FromSeconds(20)
+        if ($Credential) {
+            $login = $Credential.GetNetworkCredential()
+            # What stands behind the @ of a user principal name need not be a domain.
+            if ($Credential.UserName -notlike '*\*') { $login = New-Object -TypeName Net.NetworkCredential -ArgumentList $Credential.UserName, $Credential.Password }
+            $connection.Credential = $login
+        }
+        # Twice this is less than a look may take.
+        $connection.Timeout = [TimeSpan]::FromSeconds(10)
+        # Version 2, with which Windows may begin, can neither sign nor seal.
+        $connection.SessionOptions.ProtocolVersion = 3
         $connection.SessionOptions.Signing = $true
         $connection.SessionOptions.Sealing = $true
         $root = New-Object -TypeName DirectoryServices.Protocols.SearchRequest -ArgumentList '', '(objectClass=*)', 'Base', 'configurationNamingContext'
-        $configuration = $connection.SendRequest($root).Entries[0].Attributes['configurationNamingContext'][0]
+        $configuration = $connection.SendRequest($root).Entries[0].Attributes['configurationNamingContext'].GetValues([string])[0]
         $search = New-Object -TypeName DirectoryServices.Protocols.SearchRequest -ArgumentList "CN=Microsoft Exchange,CN=Services,$configuration", $Filter, 'Subtree', $Attribute
         $entries = $connection.SendRequest($search).Entries
         if ($entries.Count -gt 0) { $entries[0] }
@@ -361,6 +377,8 @@ function ConvertTo-Fault {
         $exception = $exception.InnerException
     }
     if (-not [Object]::ReferenceEquals($exception, $record.Exception) -and $exception.ErrorRecord) { $record = $exception.ErrorRecord }
+    # -ErrorAction Stop wraps it once more, and says so in the server's language.
+    if ($exception -is [Management.Automation.ActionPreferenceStopException]) { $exception = $record.Exception }
     $reason = [string]$record.CategoryInfo.Reason
     # The record of PowerShell's own exceptions has a placeholder in place of their type.
     if (-not $reason -or $reason -eq 'MethodInvocationException' -or $reason -eq 'ParentContainsErrorRecordException') {

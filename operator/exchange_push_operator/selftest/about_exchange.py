@@ -174,6 +174,18 @@ def transport(evidence: Evidence) -> Finding:
     return differs("cannot be read: no Auth certificate will ever be made here")
 
 
+def starts(evidence: Evidence) -> Finding:
+    """By these a restart that is due is told from one that has been made."""
+    rows = evidence.rows(organization.LOCAL_SERVER)
+    if not rows:
+        return unanswered(evidence, organization.LOCAL_SERVER, "no answer")
+    names = ("HealthManager", "ServiceHost", "OwaPool", "EcpPool")
+    unseen = [name for name in names if not rows[0].get(f"{name}StartedUTC")]
+    if unseen:
+        return differs(f"not seen: {', '.join(unseen)}. Do they run there?")
+    return expected("of both services and both application pools")
+
+
 def roles(evidence: Evidence) -> Finding:
     """For the set-up of the account."""
     if not any(look in evidence.answers for look in looks.ROLES):

@@ -51,6 +51,7 @@ QUESTIONS = (
     Question(
         "transport", "Can the internal transport certificate be read?", about_exchange.transport
     ),
+    Question("starts", "Are the starts of services and pools seen?", about_exchange.starts),
     Question("roles", "Which management roles have the cmdlets?", about_exchange.roles),
     Question("quotas", "Do WinRM's quotas suffice?", about_winrm.quotas),
     Question(
