@@ -35,9 +35,14 @@ def test_every_change_of_it_is_behind_should_process_or_in_the_function_behind_i
     assert main.count("New-NarrowRole") == main.count("Update-RoleGroup") == 1
 
 
-def test_an_error_of_an_exchange_cmdlet_ends_it() -> None:
-    """They are functions of a module there, which does not see $ErrorActionPreference of it."""
-    assert "$PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }" in source(SCRIPT).decode()
+def test_an_error_of_an_exchange_cmdlet_ends_it_and_the_shell_is_left_as_it_was() -> None:
+    """A module's functions see the preference of the whole shell, not that of a script."""
+    text = source(SCRIPT).decode()
+    before, _, after = text.partition("$global:ErrorActionPreference = 'Stop'\ntry {\n")
+    assert before.endswith("$before = $global:ErrorActionPreference\n")
+    assert after.endswith("} finally { $global:ErrorActionPreference = $before }\n")
+    changes = re.compile(r"^(?:New|Set|Add|Remove|Get)-(?:Management|RoleGroup)", re.MULTILINE)
+    assert not changes.search(text)
 
 
 def test_a_role_that_is_needed_no_longer_goes_and_no_role_of_somebody_else() -> None:

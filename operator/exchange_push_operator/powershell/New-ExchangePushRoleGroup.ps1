@@ -41,8 +41,6 @@ param(
 )
 
 $ErrorActionPreference = 'Stop'
-# Exchange's cmdlets are functions of a module here, which does not see the line above.
-$PSDefaultParameterValues = @{ '*:ErrorAction' = 'Stop' }
 
 # Not in param(): powershell -File of 5.1 knows its folder only after it.
 if (-not $AllowListPath) { $AllowListPath = Join-Path -Path $PSScriptRoot -ChildPath 'allowlist.json' }
@@ -165,21 +163,27 @@ function Update-RoleGroup {
     }
 }
 
-$needed = Get-NeededCmdlet
-$chosen = Select-ParentRole -Needed $needed
-$parents = @($chosen.Keys | Sort-Object)
-if ($parents.Count -eq 0) { throw 'No management role here has any of the cmdlets. Run this as a member of Organization Management.' }
-$roles = @($parents | ForEach-Object -Process { Get-RoleName -Parent $_ })
-foreach ($parent in $parents) {
-    if ($PSCmdlet.ShouldProcess((Get-RoleName -Parent $parent), "Make a role with $($chosen[$parent] -join ', ')")) {
-        New-NarrowRole -Parent $parent -Cmdlets $chosen[$parent] -Needed $needed
+# Exchange's cmdlets are functions of a module here, and send -ErrorAction to the server: only what is
+# set for the whole shell makes an error of theirs end this script.
+$before = $global:ErrorActionPreference
+$global:ErrorActionPreference = 'Stop'
+try {
+    $needed = Get-NeededCmdlet
+    $chosen = Select-ParentRole -Needed $needed
+    $parents = @($chosen.Keys | Sort-Object)
+    if ($parents.Count -eq 0) { throw 'No management role here has any of the cmdlets. Run this as a member of Organization Management.' }
+    $roles = @($parents | ForEach-Object -Process { Get-RoleName -Parent $_ })
+    foreach ($parent in $parents) {
+        if ($PSCmdlet.ShouldProcess((Get-RoleName -Parent $parent), "Make a role with $($chosen[$parent] -join ', ')")) {
+            New-NarrowRole -Parent $parent -Cmdlets $chosen[$parent] -Needed $needed
+        }
     }
-}
-if ($PSCmdlet.ShouldProcess($Name, "Make the role group with the member $Member")) {
-    if (Get-RoleGroup | Where-Object -FilterScript { $_.Name -eq $Name }) {
-        Update-RoleGroup -Roles $roles
-    } else {
-        New-RoleGroup -Name $Name -Roles $roles -Members $Member -Description 'Cmdlets of the Exchange Push Operator, and nothing else.' | Out-Null
+    if ($PSCmdlet.ShouldProcess($Name, "Make the role group with the member $Member")) {
+        if (Get-RoleGroup | Where-Object -FilterScript { $_.Name -eq $Name }) {
+            Update-RoleGroup -Roles $roles
+        } else {
+            New-RoleGroup -Name $Name -Roles $roles -Members $Member -Description 'Cmdlets of the Exchange Push Operator, and nothing else.' | Out-Null
+        }
+        Get-RoleGroup -Identity $Name
     }
-    Get-RoleGroup -Identity $Name
-}
+} finally { $global:ErrorActionPreference = $before }

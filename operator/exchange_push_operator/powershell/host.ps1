@@ -149,7 +149,7 @@ function Find-DirectoryObject {
             if ($Credential.UserName -notlike '*\*') { $login = New-Object -TypeName Net.NetworkCredential -ArgumentList $Credential.UserName, $Credential.Password }
             $connection.Credential = $login
         }
-        # Twice this is less than a look may take.
+        # For connecting and for each of two requests: together less than a look may take.
         $connection.Timeout = [TimeSpan]::FromSeconds(10)
         # Version 2, with which Windows may begin, can neither sign nor seal.
         $connection.SessionOptions.ProtocolVersion = 3
