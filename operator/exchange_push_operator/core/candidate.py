@@ -5,12 +5,12 @@ One decision for two stages: the certificate's assigns it, the principal's has i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from exchange_push_operator.core import organization
-from exchange_push_operator.core.auth_certificate import SUBJECT, unfit
+from exchange_push_operator.core.auth_certificate import SMALLEST_KEY, SUBJECT, unfit
 from exchange_push_operator.core.certificate_store import (
     Held,
     Store,
@@ -107,7 +107,7 @@ def choose(
     if candidates:
         return _within_reach(stores, fit[candidates[0]].certificate)
     if config.thumbprint is None:
-        return None
+        return _coming(stores, now)
     return fails(
         Reason.NOT_FOUND,
         f"spec.certificate.thumbprint: no server has a valid Auth certificate {config.thumbprint} "
@@ -125,6 +125,31 @@ def _candidates(
         return [auth.next]
     ours = [thumbprint for thumbprint, stored in fit.items() if stored.ours]
     return sorted(ours or fit)
+
+
+def _coming(stores: Stores, now: datetime) -> Finding | None:
+    """One whose life has not begun by our clock, which may be the one that is off: wait for it."""
+    begun = {
+        thumbprint: stored.certificate.not_before
+        for thumbprint, stored in _auth_certificates(stores)
+        if stored.certificate.rsa_bits >= SMALLEST_KEY
+    }
+    coming = sorted(thumbprint for thumbprint, begins in begun.items() if begins > now)
+    if not coming:
+        return None
+    return fails(
+        Reason.NOT_YET_VALID,
+        f"{_NONE_NAMED}; {', '.join(coming)} would do but is not valid yet by the operator's "
+        "clock, so none is made: check the clocks, or wait",
+    )
+
+
+def _auth_certificates(stores: Stores) -> Iterator[tuple[str, StoredCertificate]]:
+    """Every Auth certificate with its private key, valid or not."""
+    for store in (*stores.listed.values(), *stores.unlisted.values()):
+        for thumbprint, stored in (store or {}).items():
+            if stored.has_private_key and _is_auth(stored):
+                yield thumbprint, stored
 
 
 def _within_reach(stores: Stores, certificate: Certificate) -> Certificate | Finding:

@@ -27,9 +27,10 @@ from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, unknow
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import parse_utc
 
+_SERVICE = "MSExchangeServiceHost"
 # By the property that tells since when it runs; it is empty where it does not.
 _SERVICES = {
-    "MSExchangeServiceHost": ("Restart-Service", "ServiceHostStartedUTC"),
+    _SERVICE: ("Restart-Service", "ServiceHostStartedUTC"),
     "MSExchangeOWAAppPool": ("Restart-WebAppPool", "OwaPoolStartedUTC"),
     "MSExchangeECPAppPool": ("Restart-WebAppPool", "EcpPoolStartedUTC"),
 }
@@ -77,9 +78,15 @@ def plan(
 
     One server after another: the next one follows when this one answers and is seen restarted.
     """
+    if not config.restart_services:
+        return None
+    stopped = _stopped(config, auth, servers, resting)
+    if stopped:
+        message = f"{', '.join(stopped)}: {_SERVICE} is not running; start it and find out what "
+        return Plan(fails(Reason.SERVICES_STALE, f"{message}stopped it; nothing else is restarted"))
     stale = owed(config, auth, servers)
     server = next((name for name in stale if name not in resting), None)
-    if server is None or not config.restart_services:
+    if server is None:
         return None
     names = ", ".join(stale[server])
     message = f"{server}: {names} may sign with the certificate that was current before"
@@ -106,14 +113,38 @@ def owed(
 ) -> Mapping[str, tuple[str, ...]]:
     """By server, the services that are older than a certificate which became current at once."""
     changed = auth.changed
-    if changed is None or not _at_once(auth) or _known(config, auth):
+    if changed is None:
         return {}
     found = {
         name: services.older_than(changed)
+        for name, services in _concerned(config, auth, servers).items()
+    }
+    return {name: services for name, services in sorted(found.items()) if services}
+
+
+def _stopped(
+    config: PushConfig,
+    auth: AuthConfig,
+    servers: Mapping[str, SigningServices],
+    resting: frozenset[str],
+) -> list[str]:
+    """Where the service does not run: perhaps our restart has stopped it. Pools start on demand."""
+    concerned = _concerned(config, auth, servers)
+    return sorted(n for n, s in concerned.items() if n not in resting and _SERVICE not in s.started)
+
+
+def _concerned(
+    config: PushConfig, auth: AuthConfig, servers: Mapping[str, SigningServices]
+) -> Mapping[str, SigningServices]:
+    """Servers on which a certificate became current at once, and not long ago."""
+    changed = auth.changed
+    if changed is None or not _at_once(auth) or _known(config, auth):
+        return {}
+    return {
+        name: services
         for name, services in servers.items()
         if services.clock is not None and services.clock < changed + _OWED_FOR
     }
-    return {name: services for name, services in sorted(found.items()) if services}
 
 
 def _at_once(auth: AuthConfig) -> bool:

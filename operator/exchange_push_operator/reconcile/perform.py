@@ -37,27 +37,29 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
         with reading("Get-AuthConfig"):
             check_cmdlet(step, organization.auth_config(observed))
         if touches_auth_config(step):
-            _still_unnamed(session, observed)
+            _still_the_same(session, observed)
         _run(session, step.server or writer(observed), step.command)
     else:
         _patch(session, step, step.command)
 
 
-def _still_unnamed(session: Session, observed: Observations) -> None:
-    """Ask every listed server again, right before a certificate is made or assigned.
+def _still_the_same(session: Session, observed: Observations) -> None:
+    """Ask every listed server again, right before a certificate is made, assigned or published.
 
     Somebody may have assigned one since the look, through a domain controller whose change the
     one of this pass does not know yet, so each server asks its own: replacing it would break what
-    rests on it (safety rule 1).
+    rests on it (safety rule 1). Publishing takes whatever is the next one by then.
 
     Raises: Unreachable.
     """
+    coming = organization.auth_config(observed).next
     for server in observed.answered:
         (answer,) = session.everywhere.run(server, (organization.AUTH_CONFIG,))
         again = replace(observed, cmdlets={(ORGANIZATION, organization.AUTH_CONFIG): answer})
         with reading("Get-AuthConfig"):
-            named = organization.auth_config(again).current
-        if named is not None:
+            now = organization.auth_config(again)
+        if now.current is not None or now.next != coming:
+            named = now.current or now.next or "nothing"
             raise Unreachable(
                 f"{server}: AuthConfig names {named} by now; the other servers are waited for "
                 "before anything is assigned"

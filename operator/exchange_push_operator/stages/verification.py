@@ -116,13 +116,30 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
         names = ", ".join(sorted(loading))
         message = f"{names}: the health manager has just started and loads its probes"
         return Plan(unknown(Reason.SETTLING, message))
-    if owed:
-        message = (
-            f"{', '.join(owed)}: the health manager is older than the proxy and does not know it "
-            "yet; one is restarted after the other"
-        )
-        return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (_restart(owed[0]),))
+    # One that did not come back from its restart is enough.
+    if owed and not _any_stopped(observed):
+        return _restart_next(observed, owed)
     return _verdict(config, replace(observed, probes=counted))
+
+
+def _any_stopped(observed: Observed) -> bool:
+    return any(p.reason is Reason.HEALTH_MANAGER_STOPPED for p in observed.probes.values())
+
+
+def _restart_next(observed: Observed, owed: list[str]) -> Plan:
+    """Restart one whose clock has passed the change: else it would look too old again."""
+    message = f"{', '.join(owed)}: the health manager is older than the proxy and does not know it "
+    message += "yet; one is restarted after the other"
+    due = next((name for name in owed if not _is_before_change(observed, name)), None)
+    if due is None:
+        cure = "once the servers' clocks have passed the proxy's change; check the clocks"
+        return Plan(unknown(Reason.SETTLING, f"{message}, {cure}"))
+    return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (_restart(due),))
+
+
+def _is_before_change(observed: Observed, server: str) -> bool:
+    clock, changed = observed.clocks[server], observed.proxy_changed
+    return clock is not None and changed is not None and clock < changed
 
 
 def returning(config: PushConfig, observed: Observed, now: datetime) -> frozenset[str]:
