@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import partial
+from itertools import pairwise
 
 import pytest
 from requests.exceptions import ConnectionError as Cut
@@ -20,7 +21,7 @@ def lab() -> Fixture:
     return Fixture()
 
 
-def test_a_wrong_password_is_sent_once_in_five_minutes(lab: Fixture) -> None:
+def test_a_wrong_password_is_sent_once_in_five_minutes_at_first(lab: Fixture) -> None:
     lab.fails("create", *[InvalidCredentialsError()] * 2)
     for _ in range(5):
         with pytest.raises(Refused) as caught:
@@ -35,7 +36,33 @@ def test_a_wrong_password_is_sent_once_in_five_minutes(lab: Fixture) -> None:
     assert lab.world.count("create") == 2
 
 
-def test_another_version_of_the_secret_is_tried_at_once(lab: Fixture) -> None:
+def test_a_wrong_password_is_sent_so_seldom_that_active_directory_forgets_it(lab: Fixture) -> None:
+    sent: list[float] = []
+    lab.world.trouble["create"] = [InvalidCredentialsError()] * 99
+    for _ in range(24 * 60):
+        tried = lab.world.count("create")
+        with pytest.raises(Refused):
+            lab.look()
+        sent += [lab.clock.now] * (lab.world.count("create") - tried)
+        lab.clock.now += 60
+    counted = most = 1
+    for before, after in pairwise(sent):  # the counter is reset 30 minutes after the last one
+        counted = counted + 1 if after - before < 1800 else 1
+        most = max(most, counted)
+    assert most < 5
+
+
+def test_a_password_that_was_turned_down_is_not_tried_again_from_another_secret(
+    lab: Fixture,
+) -> None:
+    lab.fails("create", *[InvalidCredentialsError()] * 9)
+    for version in ("exchange/one@1", "exchange/one@2", "other/two@7"):
+        with pytest.raises(Refused):
+            lab.exchange(version).run(EX1, LOOKS)
+    assert lab.world.count("create") == 1
+
+
+def test_another_password_is_tried_at_once(lab: Fixture) -> None:
     lab.fails("create", InvalidCredentialsError())
     with pytest.raises(Refused):
         lab.look()
@@ -72,18 +99,28 @@ def test_a_password_that_was_changed_since_the_last_pass_is_tried_once_too(lab: 
     test_servers_that_are_asked_at_once_hear_a_wrong_password_once(lab)
 
 
-def test_a_server_that_says_no_keeps_the_others_from_working_only_where_none_has_said_yes(
+def test_a_server_that_says_no_keeps_nobody_from_working_where_another_has_said_yes(
     lab: Fixture,
 ) -> None:
-    lab.look(EX1)
-    lab.fails("create", InvalidCredentialsError())
-    with pytest.raises(Refused):
-        lab.look(EX2)
-    with pytest.raises(Refused, match=EX2):
+    for _ in range(20):
+        lab.look(EX1)
+        lab.world.trouble["create"] = [InvalidCredentialsError()]
+        with pytest.raises(Refused, match=EX2):
+            lab.look(EX2)
+        lab.world.trouble["create"] = []
         lab.look(EX3)
+        lab.clock.now += 120
+        lab.pool.close_idle(lab.clock.now)
+
+
+def test_a_second_server_that_says_no_stops_all(lab: Fixture) -> None:
+    lab.look(EX1)
+    lab.fails("create", *[InvalidCredentialsError()] * 2)
+    for server in (EX2, EX3, EX4):
+        with pytest.raises(Refused):
+            lab.look(server)
+    assert lab.world.count("create") == 3
     lab.look(EX1)  # its process is up
-    lab.clock.now += 300
-    lab.look(EX3)
 
 
 def test_once_a_server_has_taken_the_password_the_others_sign_in_side_by_side(

@@ -99,7 +99,8 @@ class WinRMExchanges:
             servers = tuple(self._servers.items())
             for key in [k for k, one in self._sign_ins.items() if now - one.used > _FORGET]:
                 del self._sign_ins[key]
-                self._tickets.pop(key, None)
+                for of in [of for of in self._tickets if of[1:] == key]:
+                    del self._tickets[of]
         for key, server in servers:
             if now - server.used >= server.idle_limit and server.lock.acquire(blocking=False):
                 try:
@@ -138,7 +139,7 @@ class WinRMExchanges:
     def _server(self, name: str, access: ExchangeAccess) -> Server:
         credential = self._credential(name, access)
         reached = (access.scheme, access.port, access.ca_pem or "", access.host_installed)
-        key = (name, *reached, *credential)
+        key = (name, access.version, *reached, *credential)
         ca_path = self._authorities.path(access.ca_pem)
         with self._lock:
             if self._stopping.is_set():  # what is opened now would be closed by nobody
@@ -153,18 +154,20 @@ class WinRMExchanges:
             return self._servers[key]
 
     def _tickets_of(self, credential: _Key, name: str, access: ExchangeAccess) -> Tickets | None:
-        if access.transport == "Kerberos" and credential not in self._tickets:
+        # A Secret that was touched gets a new ticket: the account's groups stand in it.
+        key = (access.version, *credential)
+        if access.transport == "Kerberos" and key not in self._tickets:
             principal = principal_of(access.username, name)
-            self._tickets[credential] = tickets_of(access, principal)
-        return self._tickets.get(credential)
+            self._tickets[key] = tickets_of(access, principal)
+        return self._tickets.get(key)
 
     def _credential(self, name: str, access: ExchangeAccess) -> _Key:
         # The password takes part, so that nobody is ever served by a process that another
         # password has opened; salted, so that it cannot be guessed from a dump of the memory.
         proof = hmac.new(self._salt, access.proof.reveal().encode(), hashlib.sha256)
         kerberos = access.transport == "Kerberos"
-        account = principal_of(access.username, name) if kerberos else access.username
-        return (access.transport, account, access.version, proof.hexdigest())
+        account = principal_of(access.username, name) if kerberos else access.username.casefold()
+        return (access.transport, account, proof.hexdigest())
 
     def _count(self, name: str) -> None:
         with self._lock:

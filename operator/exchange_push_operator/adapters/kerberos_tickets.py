@@ -22,7 +22,7 @@ import krb5
 from gssapi.raw import acquire_cred_from
 
 from exchange_push_operator.adapters.kerberos_words import Who, explain_code, unusable_keytab
-from exchange_push_operator.adapters.winrm_sign_in import PAUSE
+from exchange_push_operator.adapters.winrm_sign_in import pause
 from exchange_push_operator.adapters.winrm_trouble import NoTicket
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.ports import Sensitive
@@ -77,6 +77,7 @@ class Tickets:
         self._ticket: Ticket | None = None
         self._refused: Refused | None = None
         self._wait_until = 0.0
+        self._times = 0
 
     def who(self, server: str) -> Who:
         """The account on its way to a server, for messages."""
@@ -91,6 +92,7 @@ class Tickets:
                 raise NoTicket(Refused(self._refused.reason, str(self._refused)))
             if self._ticket is None or now >= self._ticket.renew_at:
                 self._ticket = self._obtain(server, now)
+                self._times = 0
             return self._ticket
 
     def _obtain(self, server: str, now: float) -> Ticket:
@@ -101,7 +103,8 @@ class Tickets:
         except binascii.Error:
             meaning = unusable_keytab(self.who(server))
         if isinstance(meaning, Refused):
-            self._refused, self._wait_until = meaning, now + PAUSE
+            self._times += 1
+            self._refused, self._wait_until = meaning, now + pause(self._times)
         raise NoTicket(meaning)
 
     def _ask(self) -> Ticket:

@@ -5,20 +5,43 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 from exchange_push_operator.core.errors import Refused
 
-PAUSE = 300.0  # seconds in which a credential that was turned down is not tried again
+_PAUSE = 300.0  # seconds in which a credential that was turned down is not tried again
+_MOST_DOUBLINGS = 3
 _PROVEN = 60.0  # seconds after a sign-in in which the password is taken to be right still
 
 
+def pause(times: int) -> float:
+    """Seconds to wait after so many refusals in a row: 5 minutes, 10, 20, then 40.
+
+    Active Directory forgets bad sign-ins once the last one is long enough ago: 10 to 30 minutes by
+    common policies ("Reset account lockout counter after"). With a steady five minutes it never
+    would, and any threshold would be reached.
+    """
+    return float(_PAUSE * 2 ** min(times - 1, _MOST_DOUBLINGS))
+
+
+@dataclass(frozen=True, slots=True)
+class _Refusal:
+    """What a server said. ``its_own``: another one had just taken the same password."""
+
+    until: float
+    meaning: Refused
+    its_own: bool
+
+
 class SignIn:
-    """One version of one account's credential, as the servers have received it so far.
+    """One account's credential, as the servers have received it so far.
 
     All servers of a resource are asked at once, and a password that was changed since the last
     pass would be wrong on all of them. So it is tried on one server at a time until one has taken
     it, and once one has turned it down, on no other: with sixteen servers a wrong password would
-    lock the account within one pass. Another version of the Secret is another ``SignIn``.
+    lock the account within one pass. One that refuses what another has just taken may have
+    trouble of its own, and stops nobody else; a second one does. Another password is another
+    ``SignIn``; the same one in another Secret, or in a Secret that was touched, is not.
     """
 
     def __init__(self, clock: Callable[[], float]) -> None:
@@ -26,7 +49,8 @@ class SignIn:
         self._clock = clock
         self._one_at_a_time = threading.Lock()
         self._lock = threading.Lock()
-        self._refusals: dict[str, tuple[float, Refused]] = {}
+        self._refusals: dict[str, _Refusal] = {}
+        self._times = 0  # refusals since a server has taken it
         self._proven_until = -1.0
         self.used = clock()
 
@@ -54,12 +78,19 @@ class SignIn:
     def refused(self, server: str, refusal: Refused) -> None:
         """A server said 401."""
         with self._lock:
-            self._proven_until = -1.0
-            self._refusals[server] = (self._clock() + PAUSE, refusal)
+            now, known = self._clock(), self._refusals.get(server)
+            if known is not None and now < known.until:
+                return  # told already
+            self._times += 1
+            first = not any(now < r.until for name, r in self._refusals.items() if name != server)
+            its_own = now < self._proven_until and first
+            self._proven_until = self._proven_until if its_own else -1.0
+            self._refusals[server] = _Refusal(now + pause(self._times), refusal, its_own)
 
     def _accept(self, server: str) -> None:
         with self._lock:
             self._proven_until = self._clock() + _PROVEN
+            self._times = 0
             self._refusals.pop(server, None)
 
     def _is_proven(self) -> bool:
@@ -69,11 +100,12 @@ class SignIn:
     def _check(self, server: str) -> None:
         with self._lock:
             now = self._clock()
-            self._refusals = {k: v for k, v in self._refusals.items() if now < v[0]}
-            # Where the password is known to be right, only the server that said no is spared it.
-            told = server if now < self._proven_until else min(self._refusals, default="")
-            if told in self._refusals:
-                raise _again(self._refusals[told][1])
+            self._refusals = {k: r for k, r in self._refusals.items() if now < r.until}
+            told = self._refusals.get(server)
+            if told is None and now >= self._proven_until:
+                told = next((r for r in self._refusals.values() if not r.its_own), None)
+            if told is not None:
+                raise _again(told.meaning)
 
 
 def _again(refusal: Refused) -> Refused:
