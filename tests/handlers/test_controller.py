@@ -112,6 +112,28 @@ def test_an_edit_during_a_pass_is_looked_at_afterwards_and_never_at_the_same_tim
         assert bench.objects.writes == ["status"]
 
 
+@pytest.mark.parametrize("brake", ["spec", SUSPENDED])
+def test_a_pass_learns_at_once_that_its_object_was_edited(brake: str) -> None:
+    running, told = threading.Event(), []
+
+    def slow(resource: Resource, _peers: Peers, memory: Memory) -> Outcome:
+        told.append(memory.superseded())
+        if not running.is_set():
+            running.set()
+            until(memory.superseded, "the edit")
+        return Outcome(ready(resource), STEADY)
+
+    with Bench(slow) as bench:
+        bench.objects.create("a")
+        running.wait(10)
+        if brake == "spec":
+            bench.objects.edit_spec("a", colour="blue")
+        else:
+            bench.objects.annotate("a", brake, "true")
+        until(lambda: bench.objects.writes, "the write")
+        assert told == [False, False]
+
+
 def test_a_conflict_is_answered_with_a_fresh_look() -> None:
     with Bench() as bench:
         stale = iter([True])

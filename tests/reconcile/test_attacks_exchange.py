@@ -134,3 +134,14 @@ def test_a_certificate_that_somebody_stages_meanwhile_is_not_published() -> None
     assert outside.exchange()["authConfig"]["current"] in {"", *keys}
     operator.run()
     assert outside.exchange()["authConfig"]["current"] == second
+
+
+def test_nothing_is_sent_once_the_resource_has_been_edited() -> None:
+    outside = lab(auth_certificate=False)
+    keys = outside.key_credentials()
+    operator = outside.operator()
+    operator.step()
+    operator.memory.superseded = lambda: "New-ExchangeCertificate" in cmdlets(outside)  # suspend
+    operator.step()
+    assert cmdlets(outside) == ["New-ExchangeCertificate"]
+    assert outside.key_credentials() == keys

@@ -109,14 +109,20 @@ class Cache:
             del self._members[organization]
 
 
-def _known(key: Key, resource: Resource) -> Known:
+def signature(resource: Resource) -> _Signature:
+    """What an object asks for."""
     metadata: Mapping[str, Any] = resource["metadata"]
     annotations: Mapping[str, str] = metadata.get("annotations") or {}
-    status: Mapping[str, Any] = resource.get("status") or {}
-    deleting = "deletionTimestamp" in metadata
     requests = (annotations.get(name) for name in _REQUESTS)
+    deleting = "deletionTimestamp" in metadata
+    return (metadata["uid"], metadata.get("generation"), deleting, *requests)
+
+
+def _known(key: Key, resource: Resource) -> Known:
+    metadata: Mapping[str, Any] = resource["metadata"]
+    status: Mapping[str, Any] = resource.get("status") or {}
     return Known(
-        signature=(metadata["uid"], metadata.get("generation"), deleting, *requests),
+        signature=signature(resource),
         version=metadata["resourceVersion"],
         peer=Peer(
             namespace=key[0],
@@ -124,7 +130,7 @@ def _known(key: Key, resource: Resource) -> Known:
             uid=metadata["uid"],
             created=metadata["creationTimestamp"],
             organization_id=status.get("organizationId"),
-            deleting=deleting,
+            deleting="deletionTimestamp" in metadata,
         ),
     )
 

@@ -95,6 +95,7 @@ class Passes:
         self, key: Key, resource: Resource, roster: Roster
     ) -> tuple[Outcome, Resource]:
         memory = roster.memory(key, resource["metadata"]["uid"])
+        memory.superseded = lambda: roster.moved_on(key, resource)
         running = self._threaded(self._logic.reconcile, resource, lambda: roster.peers(key), memory)
         # Both are waited for, come what may: the key must not be let go while its thread runs.
         outcome, shown = await asyncio.gather(

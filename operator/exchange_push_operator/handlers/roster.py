@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conflict import Peer
-from exchange_push_operator.handlers.cache import Cache, Noticed
+from exchange_push_operator.handlers.cache import Cache, Noticed, signature
 from exchange_push_operator.handlers.workqueue import Key, WorkQueue
 from exchange_push_operator.reconcile import Memory
 
@@ -67,6 +67,11 @@ class Roster:
         """
         key = key_of(resource)
         self._wake_others(key, self._cache.put(key, resource))
+
+    def moved_on(self, key: Key, resource: Resource) -> bool:
+        """Whether the object asks for something else by now, or is gone. Safe in every thread."""
+        known = self._cache.get(key)
+        return known is None or known.signature != signature(resource)
 
     def gone(self, key: Key, uid: str) -> None:
         """An object is gone; nothing happens where another of its name has come already."""

@@ -47,7 +47,8 @@ def reconcile(
     memory: Memory,
 ) -> Outcome:
     """Look, plan, change, look again. Blocks; raises on bugs only."""
-    outcome = _reconcile(resource, peers, world, memory)
+    here = replace(world, stopping=lambda: world.stopping() or memory.superseded())
+    outcome = _reconcile(resource, peers, here, memory)
     return replace(outcome, status=fit(outcome.status))
 
 

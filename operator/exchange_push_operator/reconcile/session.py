@@ -55,7 +55,8 @@ class Session:
         Raises: Unreachable.
         """
         if self.world.stopping():
-            raise Unreachable("the operator is stopping; the next one goes on")
+            message = "the operator is stopping, or the resource was edited; the next pass goes on"
+            raise Unreachable(message)
         if self.world.clock() >= self.deadline:
             raise Unreachable("the pass took longer than spec.timeout; it goes on with the next")
 

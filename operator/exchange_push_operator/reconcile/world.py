@@ -82,7 +82,8 @@ class Unseen:
 class Memory:
     """What one resource's passes remember. Losing it costs a probe and a little patience.
 
-    No decision about a change rests on it (safety rule 5).
+    No decision about a change rests on it (safety rule 5). ``superseded`` tells whether somebody
+    has edited or deleted the object since the pass read it; nothing is sent after that.
     """
 
     probed: dict[str, tuple[datetime, str]] = field(default_factory=dict)
@@ -91,3 +92,4 @@ class Memory:
     made: dict[str, list[datetime]] = field(default_factory=dict)
     unseen: dict[str, Unseen] = field(default_factory=dict)
     generation: int = 0
+    superseded: Callable[[], bool] = _never
