@@ -320,14 +320,14 @@ def test_none_is_made_while_the_transport_certificate_cannot_be_seen() -> None:
     assert told(plan_of(STAGE, config(), observed)) == ("Unknown", "NotObserved", ())
 
 
-def taken(*store: dict[str, Any], offline: bool = False) -> Observations:
+def taken(*store: dict[str, Any], offline: bool = False, name: str = OUR_NAME) -> Observations:
     """EX2's transport role is with a certificate of ours."""
     state = component(state="Inactive" if offline else "Active")
     return seen(
         servers={
             EX2: {
                 LOCAL_SERVER: [local(EX2, TransportCertificateThumbprint=NEXT.thumbprint)],
-                LOCAL_CERTIFICATES: [held(AUTH), held(NEXT, name=OUR_NAME), *store],
+                LOCAL_CERTIFICATES: [held(AUTH), held(NEXT, name=name), *store],
                 component_states(EX2): [state],
             }
         }
@@ -346,6 +346,13 @@ def test_a_transport_role_that_our_certificate_took_is_given_back() -> None:
 
 def test_a_role_whose_former_holder_is_gone_is_a_matter_for_a_person() -> None:
     assert told(plan_of(STAGE, config(), taken())) == ("False", "TransportCertificateChanged", ())
+
+
+def test_a_role_is_not_given_back_to_a_certificate_that_has_expired() -> None:
+    expired = certificate(9, begins=-900, ends=-10)
+    name = OUR_NAME.replace(TRANSPORT.thumbprint, expired.thumbprint)
+    plan = plan_of(STAGE, config(), taken(held(expired), name=name))
+    assert told(plan) == ("False", "TransportCertificateChanged", ())
 
 
 def test_a_role_is_not_given_back_on_a_server_in_maintenance() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from exchange_push_operator.core.certificate_store import Held, Store, held_in
 from exchange_push_operator.core.commands import cmdlet
@@ -12,7 +13,10 @@ from exchange_push_operator.core.reasons import Reason
 
 
 def taken(
-    stores: Mapping[str, Store], transport: Mapping[str, str | None], resting: frozenset[str]
+    stores: Mapping[str, Store],
+    transport: Mapping[str, str | None],
+    resting: frozenset[str],
+    now: datetime,
 ) -> Plan | None:
     """Give the role back where making our certificate took it; None where nobody's was taken.
 
@@ -26,8 +30,10 @@ def taken(
         if former == transport[server]:  # somebody has given it a name of ours
             continue
         message = f"{server}: the new Auth certificate took the transport role of {former}"
-        if held_in(store, former) is not Held.WITH_KEY:
-            cure = "which is gone; run Enable-ExchangeCertificate -Services SMTP with another one"
+        there = held_in(store, former) is Held.WITH_KEY
+        if not there or not store[former].certificate.valid_at(now):
+            cure = "which is gone or not valid; run Enable-ExchangeCertificate -Services SMTP with "
+            cure += "another one"
             return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, f"{message}, {cure}"))
         step = give_back(server, former)
         return Plan(fails(Reason.TRANSPORT_CERTIFICATE_CHANGED, message), (step,))

@@ -113,7 +113,8 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
 
 def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     """Adopt what AuthConfig names; where it names none, assign or make one."""
-    taken = transport_role.taken(observed.stores.listed, observed.transport, observed.maintenance)
+    stores, resting = observed.stores.listed, observed.maintenance
+    taken = transport_role.taken(stores, observed.transport, resting, now)
     if taken is not None:
         return taken
     if observed.current is None:
