@@ -152,3 +152,10 @@ def test_a_larger_batch_is_waited_for_longer_but_not_once_per_cmdlet() -> None:
     look = cmdlet("Get-AuthServer")
     assert patience([look]) < patience([look] * 11) < 11 * 60
     assert patience([cmdlet("Invoke-MonitoringProbe")]) > patience([look])
+
+
+def test_a_restart_is_not_cut_off_between_stop_and_start() -> None:
+    """The end of the process would leave the service stopped; the health manager takes minutes."""
+    restart = cmdlet("Restart-Service", Name="MSExchangeHM")
+    (call,) = json.loads(encode_run("1", [restart], stop_on_error=True))["calls"]
+    assert call["timeout"] >= 300

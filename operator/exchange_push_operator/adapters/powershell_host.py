@@ -17,14 +17,15 @@ from exchange_push_operator.core.scrub import scrub
 
 Message: TypeAlias = Mapping[str, Any]
 
-# Seconds a cmdlet may take. A probe waits for the health manager, the restart for a service; a
-# copy is two cmdlets, the second of which goes to another server.
+# Seconds a cmdlet may take. A probe waits for the health manager; a copy is two cmdlets, the second
+# of which goes to another server. A restart that is cut off leaves a service stopped that nobody
+# starts, and on a loaded server it takes minutes to stop.
 _TIMEOUT = 60
 _LONGER = {
     "Copy-ExchangeCertificate": 180,
     "Invoke-MonitoringProbe": 180,
     "New-ExchangeCertificate": 120,
-    "Restart-Service": 120,
+    "Restart-Service": 300,
     "Test-OAuthConnectivity": 120,
 }
 _OPENING = 60  # seconds host.ps1 gives the Exchange session to open
