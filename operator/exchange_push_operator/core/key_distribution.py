@@ -67,7 +67,7 @@ def plan(
         message = f"{who}; AuthConfig has just changed, and Exchange hands it out by itself"
         return Plan(unknown(Reason.SETTLING, message))
     step = of.repair(resting)
-    cure = f"imported from {step.server}" if step else CURE
+    cure = f"the operator imports it from {step.server}" if step else CURE
     return Plan(fails(Reason.PRIVATE_KEY_MISSING, f"{who}; {cure}"), (step,) if step else ())
 
 

@@ -92,13 +92,12 @@ def _uncounted(status: dict[str, Any]) -> Mapping[str, Any]:
 def out_of_reach(
     resource: Mapping[str, Any], message: str, reason: Reason, now: datetime
 ) -> Mapping[str, Any]:
-    """Nobody answers, and for long enough to say so: everything is Unknown."""
+    """Nobody answers, and for long enough to say so: everything is Unknown, the count too."""
     finding = unknown(reason, message)
     new: dict[str, Finding | None] = dict.fromkeys((READY, IN_SYNC, *STAGE_CONDITIONS), finding)
     new[RECONCILING] = Finding("True", Reason.PROGRESSING_WITH_RETRY, message)
     new[STALLED_CONDITION] = None
-    servers = resource["spec"]["exchange"]["servers"]
-    return {**with_findings(resource, new, now), "serversReady": f"0/{len(servers)}"}
+    return _uncounted(with_findings(resource, new, now))
 
 
 def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:

@@ -40,7 +40,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scheme", choices=tuple(_PORTS), default="HTTPS", help="default: HTTPS")
     parser.add_argument(
-        "--port", type=int, metavar="NUMBER", help="default: 5986 for HTTPS, 5985 for HTTP"
+        "--port", type=_port, metavar="NUMBER", help="default: 5986 for HTTPS, 5985 for HTTP"
     )
     parser.add_argument(
         "--ca-file", metavar="FILE", type=Path, help="CA certificates (PEM) to trust besides"
@@ -54,6 +54,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--output", choices=tuple(FORMS), default="text", help="default: text, for people"
     )
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= 65535:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 1 to 65535")
+    return number
 
 
 def run(

@@ -202,7 +202,9 @@ def _verdict(config: PushConfig, observed: Observed) -> Plan:
         if reason in servers:
             finding = Finding(status, reason, f"{', '.join(servers[reason])}: {words}")
             return Plan(finding, advisories=_advisories(config, observed, finding))
-    return Plan(holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server"))
+    return Plan(
+        holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server that was probed")
+    )
 
 
 # What explains most first; a service that may be gone for good last.
