@@ -16,6 +16,7 @@ from exchange_push_operator.selftest.interview import Interview, Plan
 from exchange_push_operator.selftest.report import FORMS, judged
 
 _PORTS = {"HTTPS": 5986, "HTTP": 5985}
+_LAST_PORT = 65535
 DESCRIPTION = (
     "Asks a real Exchange server, read-only, what no document tells, and compares the answers with "
     "what the operator was built on. Exit code 0: the operator can work there; 1: it cannot; "
@@ -58,8 +59,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def _port(text: str) -> int:
     number = int(text) if text.isdecimal() else 0
-    if not 1 <= number <= 65535:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 1 to 65535")
+    if not 1 <= number <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 1 to {_LAST_PORT}")
     return number
 
 
