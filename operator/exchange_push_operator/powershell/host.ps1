@@ -270,7 +270,8 @@ function Invoke-ExchangeCmdlet {
         try { $output = $shell.Invoke() }
         catch {
             # The method call has wrapped the true error.
-            $inner = $_.Exception.InnerException
+            $inner = $_.Exception
+            if ($inner -is [Management.Automation.MethodInvocationException]) { $inner = $inner.InnerException }
             $record = $inner.ErrorRecord
             if (-not $record) { $record = New-Object -TypeName Management.Automation.ErrorRecord -ArgumentList $inner, 'ExchangeSession', 'NotSpecified', $null }
             # An error of Exchange has its own type there; PowerShell's have a placeholder.
