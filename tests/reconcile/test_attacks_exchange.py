@@ -145,3 +145,16 @@ def test_nothing_is_sent_once_the_resource_has_been_edited() -> None:
     operator.step()
     assert cmdlets(outside) == ["New-ExchangeCertificate"]
     assert outside.key_credentials() == keys
+
+
+def test_a_server_that_takes_no_certificate_keeps_the_next_one_from_none() -> None:
+    outside = lab(THREE, servers=3)
+    outside.operator().run()
+    current = outside.exchange()["authConfig"]["current"]
+    for name in (EX2, EX3):
+        del outside.organization.server(name).store[current]
+    set_fault(outside.organization, "rpc_down", value=True, server=EX2)
+    outside.clock.forward(hours=2)
+    outside.operator().run()
+    assert current in outside.organization.server(EX3).store
+    assert outside.condition("InSync") == ("False", "ChangeFailed")

@@ -1,8 +1,8 @@
 """Whether every server has a certificate with its private key, and the copy that mends one.
 
 Exchange hands the key out by itself to the servers of a site when AuthConfig changes. What is
-still missing after that is copied by us: one server at a time, onto listed servers only. A server
-that the resource does not name is not written to, only told of.
+still missing after that is copied by us: one server after another, onto listed servers only. A
+server that the resource does not name is not written to, only told of.
 """
 
 from __future__ import annotations
@@ -39,17 +39,17 @@ class Distribution:
         without = (Held.MISSING, Held.WITHOUT_KEY)
         return tuple(sorted(n for n, held in every.items() if held in without and n not in resting))
 
-    def repair(self, resting: frozenset[str]) -> Step | None:
-        """Copy it to the first listed server that lacks it; None where none can be mended.
+    def repairs(self, resting: frozenset[str]) -> tuple[Step, ...]:
+        """Copy it to each listed server that lacks it; a refusal of one keeps no other waiting.
 
         One that has it without the key is not: the import refuses a certificate that is there.
         """
         awake = {n: h for n, h in sorted(self.listed.items()) if n not in resting}
         holder = next((name for name, held in awake.items() if held is Held.WITH_KEY), None)
-        target = next((name for name, held in awake.items() if held is Held.MISSING), None)
-        if holder is None or target is None:
-            return None
-        return auth_certificate.copy(self.thumbprint, holder, target)
+        if holder is None:
+            return ()
+        targets = (name for name, held in awake.items() if held is Held.MISSING)
+        return tuple(auth_certificate.copy(self.thumbprint, holder, name) for name in targets)
 
 
 def plan(
@@ -66,9 +66,9 @@ def plan(
     if _under_way(changed, clocks):
         message = f"{who}; AuthConfig has just changed, and Exchange hands it out by itself"
         return Plan(unknown(Reason.SETTLING, message))
-    step = of.repair(resting)
-    cure = f"the operator imports it from {step.server}" if step else CURE
-    return Plan(fails(Reason.PRIVATE_KEY_MISSING, f"{who}; {cure}"), (step,) if step else ())
+    steps = of.repairs(resting)
+    cure = f"the operator imports it from {steps[0].server}" if steps else CURE
+    return Plan(fails(Reason.PRIVATE_KEY_MISSING, f"{who}; {cure}"), steps)
 
 
 def _under_way(changed: datetime | None, clocks: Iterable[datetime | None]) -> bool:
