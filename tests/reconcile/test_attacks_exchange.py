@@ -111,6 +111,18 @@ def test_a_signing_service_that_stays_down_is_the_only_one() -> None:
     assert message(outside, "CertificateReady").startswith(f"{EX1}: MSExchangeServiceHost is not")
 
 
+def test_a_health_manager_that_cannot_be_restarted_is_not_tried_for_ever() -> None:
+    outside = lab()
+    set_fault(outside.organization, "probe_missing", value=True)
+    set_fault(outside.organization, "failing_cmdlet", "Restart-Service")
+    operator = outside.operator()
+    for _ in range(20):
+        operator.step()
+        outside.clock.forward(minutes=2)
+    assert len(sent(operator, "Restart-Service")) == 2
+    assert outside.condition("InSync") == ("False", "Contended")
+
+
 # other hands
 
 

@@ -17,6 +17,7 @@ from exchange_push_operator.reconcile.world import Memory, Unseen
 _SETTLES = timedelta(minutes=5)
 _MOST_CHANGES = 2
 _WINDOW = timedelta(hours=1)
+_RESTARTS = frozenset({"Restart-Service", "Restart-WebAppPool"})
 # Parameters that say what is changed and how, not to what.
 _NO_FIELDS = frozenset({"Identity", "Name", "Server", "Confirm", "Force"})
 
@@ -24,6 +25,16 @@ _NO_FIELDS = frozenset({"Identity", "Name", "Server", "Confirm", "Force"})
 def remember(memory: Memory, stage: str, step: Step, now: datetime) -> None:
     """Note a change that was made; older notes than matter are dropped."""
     memory.unseen[step.key] = Unseen(stage, now)
+    _count(memory, step, now)
+
+
+def failed(memory: Memory, step: Step, now: datetime) -> None:
+    """Note a restart that did not work: it has disturbed its server like one that did."""
+    if isinstance(step.command, Cmdlet) and step.command.name in _RESTARTS:
+        _count(memory, step, now)
+
+
+def _count(memory: Memory, step: Step, now: datetime) -> None:
     made = {
         field: recent
         for field, moments in memory.made.items()

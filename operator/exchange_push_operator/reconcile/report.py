@@ -131,8 +131,9 @@ def _quarrel(result: Walk) -> str:
     held = [step for _, step in result.remaining if step.key in result.contended]
     what = "; ".join(f"{step.action} ({step.target})" for step in held)
     return (
-        f"somebody else keeps changing this back: {what}; after two changes within an hour it is "
-        "left alone until that hour is over or spec is edited: find out who changes it"
+        f"somebody else keeps changing this back, or something keeps it from working: {what}; "
+        "after two changes within an hour it is left alone until that hour is over or spec is "
+        "edited: find out who changes it, or what fails"
     )
 
 

@@ -13,7 +13,7 @@ from exchange_push_operator.core import refusals
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import PushConfig
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError
+from exchange_push_operator.core.errors import CmdletFailed, OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
@@ -23,6 +23,7 @@ from exchange_push_operator.reconcile.perform import PlanVoid, perform
 from exchange_push_operator.reconcile.probing import probe, recall
 from exchange_push_operator.reconcile.recent import (
     contended,
+    failed,
     looked_again,
     remember,
     settling,
@@ -185,8 +186,11 @@ def _round(
             result.uncertain.append((name, step))
             result.lost[step.key] = str(error)
             unsure(memory, name, step, session.world.clock())
+            failed(memory, step, session.world.clock())
             return True
         except PushError as error:
+            if isinstance(error, CmdletFailed):
+                failed(memory, step, session.world.clock())
             result.failure = result.failure or (name, error)
             continue
         result.performed.append((name, step))
