@@ -67,7 +67,7 @@ def plan(
         message = f"{who}; AuthConfig has just changed, and Exchange hands it out by itself"
         return Plan(unknown(Reason.SETTLING, message))
     steps = of.repairs(resting)
-    cure = f"the operator imports it from {steps[0].server}" if steps else CURE
+    cure = f"to be imported from {steps[0].server}" if steps else CURE
     return Plan(fails(Reason.PRIVATE_KEY_MISSING, f"{who}; {cure}"), steps)
 
 
