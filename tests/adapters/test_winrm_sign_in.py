@@ -170,3 +170,15 @@ def test_a_process_is_never_used_with_another_password(lab: Fixture) -> None:
     lab.exchange("1", "one").run(EX1, LOOKS)
     lab.exchange("1", "two").run(EX1, LOOKS)
     assert lab.world.wires == 2
+
+
+def test_status_names_the_same_server_whichever_turns_the_password_down_next(lab: Fixture) -> None:
+    lab.fails("create", *[InvalidCredentialsError()] * 9)
+    said = set()
+    for server in (EX2, EX1, EX3):
+        with pytest.raises(Refused) as caught:
+            lab.look(server)
+        said.add(str(caught.value))
+        lab.clock.now += 3600
+    assert len(said) == 1
+    assert EX2 in said.pop()

@@ -157,7 +157,7 @@ CASES = {
     "wrong password": Case(
         with_a_wrong_password,
         ("Stalled", "True", "AccessDenied"),
-        ("CORP\\svc-epo", "ex1.corp.fabrikam.com", "password"),
+        ("CORP\\svc-epo", ".corp.fabrikam.com", "password"),
         good_secrets,
     ),
     "expired client certificate": Case(

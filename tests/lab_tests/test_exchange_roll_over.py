@@ -217,8 +217,8 @@ def test_a_server_says_its_site_and_auth_config_its_domain_controller(
 ) -> None:
     assert admin.run("Get-ExchangeServer")[0]["Site"].endswith("/Sites/Default-First-Site-Name")
     assert auth_config(admin)["OriginatingServer"] == "dc-ex1.corp.fabrikam.com"
-    (row,) = admin.run("Get-AuthConfig", DomainController="dc2.corp.fabrikam.com")
-    assert row["OriginatingServer"] == "dc2.corp.fabrikam.com"
+    (row,) = admin.run("Get-AuthConfig", DomainController="dc-ex2.corp.fabrikam.com")
+    assert row["OriginatingServer"] == "dc-ex2.corp.fabrikam.com"
 
 
 def test_a_dump_shows_what_was_restarted(organization: Organization) -> None:

@@ -200,8 +200,8 @@ class Server:
     def _give_up(self, error: BaseException, request: Request) -> PushError:
         explained = explain(error, self._place)
         log.debug("%s: %s: %s", self._place.server, type(error).__name__, error)
-        if isinstance(error, InvalidCredentialsError):
-            self._turned_down(error)
+        if isinstance(error, InvalidCredentialsError) and isinstance(explained, Refused):
+            explained = self._sign_in.refused(self._place.server, explained)
         self._drop(error)
         if request.is_open:
             names = ", ".join(command.name for command in request.batch)

@@ -51,6 +51,7 @@ class SignIn:
         self._lock = threading.Lock()
         self._refusals: dict[str, _Refusal] = {}
         self._times = 0  # refusals since a server has taken it
+        self._said: Refused | None = None  # the first of them
         self._proven_until = -1.0
         self.used = clock()
 
@@ -75,22 +76,29 @@ class SignIn:
         yield
         self._accept(server)
 
-    def refused(self, server: str, refusal: Refused) -> None:
-        """A server said 401."""
+    def refused(self, server: str, refusal: Refused) -> Refused:
+        """A server said 401; what is said of it.
+
+        Which server is tried first is chance: as long as none takes the password, the one that
+        turned it down first is named, so that status does not move from try to try.
+        """
         with self._lock:
             now, known = self._clock(), self._refusals.get(server)
             if known is not None and now < known.until:
-                return  # told already
+                return _again(known.meaning)  # told already
             self._times += 1
             first = not any(now < r.until for name, r in self._refusals.items() if name != server)
             its_own = now < self._proven_until and first
             self._proven_until = self._proven_until if its_own else -1.0
+            if not its_own:
+                self._said = refusal = self._said or refusal
             self._refusals[server] = _Refusal(now + pause(self._times), refusal, its_own)
+            return _again(refusal)
 
     def _accept(self, server: str) -> None:
         with self._lock:
             self._proven_until = self._clock() + _PROVEN
-            self._times = 0
+            self._times, self._said = 0, None
             self._refusals.pop(server, None)
 
     def _is_proven(self) -> bool:
