@@ -29,7 +29,10 @@ def remember(memory: Memory, stage: str, step: Step, now: datetime) -> None:
 
 
 def failed(memory: Memory, step: Step, now: datetime) -> None:
-    """Note a restart that did not work: it has disturbed its server like one that did."""
+    """Note a restart that ended with an error: it has disturbed its server like one that did not.
+
+    One whose answer is lost is not noted: it has taken minutes, and is likely to be done.
+    """
     if isinstance(step.command, Cmdlet) and step.command.name in _RESTARTS:
         _count(memory, step, now)
 

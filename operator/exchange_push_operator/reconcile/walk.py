@@ -186,7 +186,6 @@ def _round(
             result.uncertain.append((name, step))
             result.lost[step.key] = str(error)
             unsure(memory, name, step, session.world.clock())
-            failed(memory, step, session.world.clock())
             return True
         except PushError as error:
             if isinstance(error, CmdletFailed):
