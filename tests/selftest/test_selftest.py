@@ -87,8 +87,8 @@ def test_no_shell_is_left_behind(site: Site) -> None:
 
 def test_the_codes_of_winrm_are_heard_from_a_process_and_a_shell_of_its_own(site: Site) -> None:
     found = answers(site.report())
-    assert found["dead-process"] == ("as expected", "232")
-    assert found["gone-shell"] == ("as expected", "2150858843")
+    assert found["dead-process"] == ("as expected", "fault 232")
+    assert found["gone-shell"] == ("as expected", "fault 2150858843")
 
 
 def test_quotas_are_read_from_the_configuration_of_winrm(site: Site) -> None:

@@ -261,7 +261,9 @@ def test_a_resource_may_forbid_restarts() -> None:
         servers=manager(timedelta(days=-1)),
         organization={WHAT_IF: CHANGED},
     )
-    assert told(plan_of(STAGE, NEVER, observed)) == ("False", "ProbeFailed", ())
+    plan = plan_of(STAGE, NEVER, observed)
+    assert told(plan) == ("False", "ProbeFailed", ())
+    assert "MSExchangeHM is older than the proxy there" in plan.finding.message
 
 
 def offline(*names: str) -> Any:

@@ -63,8 +63,8 @@ def _echo(echo: Echo | None, known: int | None) -> Finding:
     if echo is None:
         return not_reached()
     if known is not None and echo.code != known:
-        return differs(f"{echo}, not {known}")
-    return expected(str(echo))
+        return differs(f"fault {echo}, not {known}")
+    return expected(f"fault {echo}")
 
 
 def idle(evidence: Evidence) -> Finding:

@@ -172,15 +172,14 @@ def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
 
     The health manager reads at its start what it is to probe; the article restarts it for this.
     """
-    started, changed = observed.health_managers[server], observed.proxy_changed
     probe = observed.probes[server]
-    return (
-        config.verification.restart_health_manager
-        and (_may_recover(probe) or probe.state is ProbeState.NOT_AVAILABLE)
-        and started is not None
-        and changed is not None
-        and started < changed
-    )
+    failed = _may_recover(probe) or probe.state is ProbeState.NOT_AVAILABLE
+    return config.verification.restart_health_manager and failed and _is_older(observed, server)
+
+
+def _is_older(observed: Observed, server: str) -> bool:
+    started, changed = observed.health_managers[server], observed.proxy_changed
+    return started is not None and changed is not None and started < changed
 
 
 def _restart(server: str) -> Step:
@@ -200,11 +199,20 @@ def _verdict(config: PushConfig, observed: Observed) -> Plan:
             servers.setdefault(result.reason, []).append(server)
     for status, reason, words in _SAYINGS:
         if reason in servers:
-            finding = Finding(status, reason, f"{', '.join(servers[reason])}: {words}")
+            cure = _by_hand(config, observed, servers[reason], reason)
+            finding = Finding(status, reason, f"{', '.join(servers[reason])}: {words}{cure}")
             return Plan(finding, advisories=_advisories(config, observed, finding))
     return Plan(
         holds(Reason.PROBE_SUCCEEDED, "the probe succeeded on every server that was probed")
     )
+
+
+def _by_hand(config: PushConfig, observed: Observed, servers: list[str], reason: Reason) -> str:
+    """The restart that is owed and left to a person; "" for none."""
+    never = not config.verification.restart_health_manager and reason is Reason.PROBE_FAILED
+    if never and any(_is_older(observed, server) for server in servers):
+        return "; MSExchangeHM is older than the proxy there and may not know it: restart it"
+    return ""
 
 
 # What explains most first; a service that may be gone for good last.
