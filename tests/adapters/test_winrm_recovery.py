@@ -154,7 +154,7 @@ def test_an_answer_that_stays_lost_is_given_up(
 def test_a_request_is_not_sent_again_after_its_deadline(
     lab: Fixture, batch: str, expected: type[PushError]
 ) -> None:
-    lab.clock.step = 300.0
+    lab.clock.step = 400.0
     lab.look()
     lab.fails("after send", *[Cut()] * 5)
     with pytest.raises(expected):
