@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from exchange_push_operator.core import organization, push_proxy
-from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.health_manager import HealthManager, restart
 from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.probe_errors import CURES
 from exchange_push_operator.core.probes import (
     PROBE,
@@ -26,21 +26,17 @@ from exchange_push_operator.core.probes import (
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 
-# The article gives the service 120 s to load its probes.
-_LOADING = timedelta(minutes=5)
-
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """Probes, health managers and clocks by server, and when the proxy last changed.
+    """Probes and health managers by server, and when the proxy last changed.
 
     ``mailbox`` tells whether any listed server, here or away, is a Mailbox server.
     """
 
     mailbox: bool
     probes: Mapping[str, Probe]
-    health_managers: Mapping[str, datetime | None]
-    clocks: Mapping[str, datetime | None]
+    health_managers: Mapping[str, HealthManager]
     proxy_changed: datetime | None
 
 
@@ -80,13 +76,13 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     """Read the answers; None where nothing is tried out. Raises: Refused, CmdletFailed."""
     if not wanted(config):
         return None
+    changed = _proxy_changed(config, observed)
     servers = {name: organization.local_server(observed, name) for name in targets(observed)}
     return Observed(
         mailbox=not _mailbox_servers(observed).isdisjoint(map(str.lower, config.servers)),
         probes={name: read_probe(config, observed, name) for name in servers},
-        health_managers={name: local.health_manager_started for name, local in servers.items()},
-        clocks={name: local.time for name, local in servers.items()},
-        proxy_changed=_proxy_changed(config, observed),
+        health_managers={name: HealthManager.on(one, changed) for name, one in servers.items()},
+        proxy_changed=changed,
     )
 
 
@@ -130,16 +126,12 @@ def _restart_next(observed: Observed, owed: list[str]) -> Plan:
     """Restart one whose clock has passed the change: else it would look too old again."""
     message = f"{', '.join(owed)}: the health manager is older than the proxy and does not know it "
     message += "yet; one is restarted after the other"
-    due = next((name for name in owed if not _is_before_change(observed, name)), None)
+    managers = observed.health_managers
+    due = next((name for name in owed if not managers[name].would_stay_older), None)
     if due is None:
         cure = "once the servers' clocks have passed the proxy's change; check the clocks"
         return Plan(unknown(Reason.SETTLING, f"{message}, {cure}"))
-    return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (_restart(due),))
-
-
-def _is_before_change(observed: Observed, server: str) -> bool:
-    clock, changed = observed.clocks[server], observed.proxy_changed
-    return clock is not None and changed is not None and clock < changed
+    return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (restart(due),))
 
 
 def returning(config: PushConfig, observed: Observed, now: datetime) -> frozenset[str]:
@@ -153,13 +145,8 @@ def returning(config: PushConfig, observed: Observed, now: datetime) -> frozense
 
 
 def _is_loading(observed: Observed, server: str, now: datetime) -> bool:
-    started = observed.health_managers[server]
-    now = observed.clocks[server] or now  # the clock that dated the start, which may be off
-    return (
-        _may_recover(observed.probes[server])
-        and started is not None
-        and started <= now < started + _LOADING
-    )
+    recovers = _may_recover(observed.probes[server])
+    return recovers and observed.health_managers[server].is_loading(now)
 
 
 def _may_recover(probe: Probe) -> bool:
@@ -174,22 +161,8 @@ def _owed(config: PushConfig, observed: Observed, server: str) -> bool:
     """
     probe = observed.probes[server]
     failed = _may_recover(probe) or probe.state is ProbeState.NOT_AVAILABLE
-    return config.verification.restart_health_manager and failed and _is_older(observed, server)
-
-
-def _is_older(observed: Observed, server: str) -> bool:
-    started, changed = observed.health_managers[server], observed.proxy_changed
-    return started is not None and changed is not None and started < changed
-
-
-def _restart(server: str) -> Step:
-    return Step(
-        action="Restart the health manager",
-        target=server,
-        event="HealthManagerRestarted",
-        server=server,
-        command=cmdlet("Restart-Service", Name="MSExchangeHM"),
-    )
+    older = observed.health_managers[server].is_older
+    return config.verification.restart_health_manager and failed and older
 
 
 def _verdict(config: PushConfig, observed: Observed) -> Plan:
@@ -210,7 +183,7 @@ def _verdict(config: PushConfig, observed: Observed) -> Plan:
 def _by_hand(config: PushConfig, observed: Observed, servers: list[str], reason: Reason) -> str:
     """The restart that is owed and left to a person; "" for none."""
     never = not config.verification.restart_health_manager and reason is Reason.PROBE_FAILED
-    if never and any(_is_older(observed, server) for server in servers):
+    if never and any(observed.health_managers[server].is_older for server in servers):
         return "; MSExchangeHM is older than the proxy there and may not know it: restart it"
     return ""
 
