@@ -36,10 +36,17 @@ class Site:
         self.organization = service.organization
 
     def report(
-        self, *, probe: bool = False, idle: bool = False, password: str = PASSWORD
+        self,
+        *,
+        probe: bool = False,
+        idle: bool = False,
+        password: str = PASSWORD,
+        installed: bool = False,
     ) -> Report:
         secret = Sensitive.of(password)
-        access = ExchangeAccess("NTLM", "HTTP", self.server.port, ACCOUNT, secret, None, "")
+        access = ExchangeAccess(
+            "NTLM", "HTTP", self.server.port, ACCOUNT, secret, None, "", host_installed=installed
+        )
         plan = Plan(EX1, access, probe=probe, idle=idle)
         interview = Interview(plan, Recorder(factory=_on_this_machine), pause=self._idle)
         return judged(interview.hold(), "1.2.3")
@@ -89,6 +96,16 @@ def test_the_codes_of_winrm_are_heard_from_a_process_and_a_shell_of_its_own(site
     found = answers(site.report())
     assert found["dead-process"] == ("as expected", "fault 232")
     assert found["gone-shell"] == ("as expected", "fault 2150858843")
+
+
+def test_a_site_that_allows_signed_scripts_alone_is_asked_through_the_installed_one(
+    site: Site,
+) -> None:
+    assert answers(site.report(installed=True))["host-starts"][0] == "broken"  # there is no file
+    site.fault("host_script", "installed")
+    found = answers(site.report(installed=True))
+    assert {row[0] for row in found.values()} == {"as expected", "open"}
+    assert found["dead-process"] == ("as expected", "fault 232")
 
 
 def test_quotas_are_read_from_the_configuration_of_winrm(site: Site) -> None:

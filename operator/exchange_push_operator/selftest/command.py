@@ -41,6 +41,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--scheme", choices=tuple(_PORTS), default="HTTPS", help="default: HTTPS")
     parser.add_argument(
+        "--host-script",
+        choices=("Streamed", "Installed"),
+        default="Streamed",
+        help="default: Streamed; Installed: the signed file on the server",
+    )
+    parser.add_argument(
         "--port", type=_port, metavar="NUMBER", help="default: 5986 for HTTPS, 5985 for HTTP"
     )
     parser.add_argument(
@@ -82,6 +88,7 @@ def run(
         password=Sensitive.of(_password(options, ask)),
         ca_pem=None,
         version="",
+        host_installed=options.host_script == "Installed",
     )
     with ca_bundle(options.ca_file) as ca_path:
         plan = Plan(options.server, access, ca_path, probe=options.probe, idle=options.idle)

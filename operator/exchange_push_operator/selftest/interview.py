@@ -99,7 +99,8 @@ class Interview:
         except TROUBLE:
             return evidence
         try:
-            command = wire.run_command(shell, bootstrap().command_line, console_mode_stdin=False)
+            script = bootstrap(installed=self.plan.access.host_installed)
+            command = wire.run_command(shell, script.command_line, console_mode_stdin=False)
             wire.send_command_input(shell, command, b"\n", end=True)
             _read_to_end(wire, shell, command)
             dead = _echo(lambda: wire.send_command_input(shell, command, b"\n", end=False))
