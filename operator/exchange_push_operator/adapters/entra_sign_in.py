@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,9 @@ from exchange_push_operator.core.reasons import Reason
 
 # What MSAL raises on JSON whose values are of other types than it expects, or nested too deep.
 _NOT_UNDERSTOOD = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# A token says what was granted when it was issued, for an hour or more; asking sooner is no use
+# while Entra ID itself needs minutes to spread a grant.
+_STALE = timedelta(minutes=5)
 _TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750's b64token: safe in a header
 
 
@@ -41,6 +44,7 @@ class SignIn:
         self._app: Any = None
         self._expires: datetime | None = None
         self._token = ""
+        self._since = now()
 
     @property
     def version(self) -> str:
@@ -57,9 +61,21 @@ class SignIn:
             outdated = self._expires is not None and self._expires <= self._now()
             if app is None or outdated or rejected == self._token:
                 app = self._new_app()
-            self._token = self._acquire(app)
-            self._app = app
+            self._keep(app, self._acquire(app))
             return self._token
+
+    def renewed(self) -> str:
+        """A token that knows the permissions of by now: another one after some minutes.
+
+        Raises: as ``token``.
+        """
+        stale = self._now() - self._since >= _STALE
+        return self.token(rejected=self._token if stale else None)
+
+    def _keep(self, app: Any, token: str) -> None:
+        if token != self._token:
+            self._token, self._since = token, self._now()
+        self._app = app
 
     def _acquire(self, app: Any) -> str:
         host = host_of(self._access.authority)

@@ -111,8 +111,10 @@ class Identity:
 class Graph(Protocol):
     """Microsoft Graph of one tenant, signed in with a resource's credentials."""
 
-    def identity(self) -> Identity:
-        """Sign in, or use the cached token.
+    def identity(self, *, anew: bool = False) -> Identity:
+        """Sign in, or use the cached token; ``anew``: one of the last five minutes.
+
+        A token tells the permissions of the moment it was issued in.
 
         Raises: Refused, Unreachable, Throttled.
         """

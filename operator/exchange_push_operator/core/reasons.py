@@ -39,6 +39,7 @@ class Reason(StrEnum):
     PRINCIPAL_LOCKED = "PrincipalLocked"
     BLOCKED_BY_TENANT_POLICY = "BlockedByTenantPolicy"
     TOO_MANY_KEYS = "TooManyKeys"
+    EXPIRED_FOREIGN_KEYS = "ExpiredForeignKeys"
 
     # Stage conditions, True
     MET = "Met"
@@ -111,6 +112,7 @@ STALLED = frozenset(
         Reason.PRINCIPAL_LOCKED,
         Reason.BLOCKED_BY_TENANT_POLICY,
         Reason.TOO_MANY_KEYS,
+        Reason.EXPIRED_FOREIGN_KEYS,
     }
 )
 """A person must act; no fast retry."""

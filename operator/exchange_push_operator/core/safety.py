@@ -21,13 +21,18 @@ def still_valid(guard: Guard, entries: Sequence[KeyCredential]) -> bool:
     return frozenset(entry.canonical for entry in entries) == guard.entries
 
 
-def check_write(command: GraphRequest, guard: Guard, entries: Sequence[KeyCredential]) -> None:
+def check_write(
+    command: GraphRequest, guard: Guard, entries: Sequence[KeyCredential], *, again: bool = False
+) -> None:
     """Refuse a write that would drop somebody's key (safety rule 3).
+
+    ``again``: the write before was refused for an expired key, which may give leave to drop more.
 
     Raises:
         Refused: ChangeRefused.
     """
-    gone = set(lost(entries, command.body or {"keyCredentials": []})) - guard.may_go
+    gone = set(lost(entries, command))
+    gone -= guard.may_go | (guard.at_last if again else frozenset())
     if gone:
         raise Refused(
             Reason.CHANGE_REFUSED,

@@ -82,12 +82,12 @@ def _principal(config: PushConfig, observed: Observations, now: datetime) -> dic
     seen = principal_credential.observe(config, observed)
     if seen is None or not seen.principal.exists:
         return None
-    told: dict[str, Any] = {"foreignKeys": len(principal_credential.foreign(seen))}
-    entry = principal_credential.held_current(seen, now)
+    told: dict[str, Any] = {"foreignKeys": len(seen.foreign())}
+    entry = seen.lasting(seen.current, now) if seen.current else None
     if entry is not None:
         told["keyId"] = entry.key_id
-        if entry.ends is not None:
-            told["endDateTime"] = utc_text(entry.ends)
+        stored = {"startDateTime": entry.starts, "endDateTime": entry.ends}
+        told |= {name: utc_text(moment) for name, moment in stored.items() if moment}
     return told
 
 

@@ -4,24 +4,18 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from exchange_push_operator.core import organization, refusals
-from exchange_push_operator.core.commands import Cmdlet, GraphRequest
-from exchange_push_operator.core.errors import CmdletFailed, GraphFailed, PushError, Unreachable
-from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
+from exchange_push_operator.core import organization
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Observations, not_permitted
-from exchange_push_operator.core.plan import Guard, Step
+from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.safety import (
     check_cmdlet,
-    check_write,
-    still_valid,
     touches_auth_config,
 )
+from exchange_push_operator.reconcile.key_writing import write_keys
 from exchange_push_operator.reconcile.session import Session
-
-
-class PlanVoid(Exception):
-    """What the plan rested on has changed in the meantime: look again, plan again."""
 
 
 def perform(session: Session, observed: Observations, step: Step) -> None:
@@ -40,7 +34,7 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
             _still_the_same(session, observed)
         _run(session, step.server or writer(observed), step.command)
     else:
-        _patch(session, step, step.command)
+        write_keys(session, step)
 
 
 def _still_the_same(session: Session, observed: Observations) -> None:
@@ -95,45 +89,3 @@ def _described(server: str, command: Cmdlet, error: CmdletFailed) -> PushError:
         kind=error.kind,
         where=error.where,
     )
-
-
-def _patch(session: Session, step: Step, command: GraphRequest) -> None:
-    """Read-modify-write of key credentials, one writer per principal."""
-    guard = step.guard
-    if session.graph is None or guard is None:
-        raise AssertionError("a Graph change needs a session and a guard")
-    with session.world.locks.hold(f"principal/{session.tenant_id}/{session.config.app_id}"):
-        entries = _reread(session, guard)
-        check_write(command, _without_leave(guard, step), entries)
-        try:
-            session.graph.send(command)
-        except GraphFailed as error:
-            if step.fallback is None or refusals.EXPIRED_ENTRY not in error.codes:
-                raise refusals.refused_write(session.config, error) from error
-            check_write(step.fallback, guard, entries)
-            _send_fallback(session, step.fallback)
-
-
-def _without_leave(guard: Guard, step: Step) -> Guard:
-    """Only the fallback may leave expired entries out; the first try carries every one."""
-    if step.fallback is None:
-        return guard
-    return Guard(guard.look, guard.entries, frozenset())
-
-
-def _send_fallback(session: Session, command: GraphRequest) -> None:
-    if session.graph is None:
-        raise AssertionError("a Graph change needs a session")
-    try:
-        session.graph.send(command)
-    except GraphFailed as error:
-        raise refusals.refused_write(session.config, error) from error
-
-
-def _reread(session: Session, guard: Guard) -> tuple[KeyCredential, ...]:
-    if session.graph is None:
-        raise AssertionError("a Graph change needs a session")
-    entries = read_credentials(session.graph.send(guard.look))
-    if not still_valid(guard, entries):
-        raise PlanVoid
-    return entries

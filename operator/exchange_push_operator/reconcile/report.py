@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import by_hand, organization
+from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -30,7 +31,7 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted
 
 _MOST_PLANNED = 32
-_LONGEST_COMMAND = 8192
+_LONGEST_COMMAND = 16384
 
 
 def report(
@@ -53,7 +54,7 @@ def report(
     status = with_findings(resource, new, now)
     status = facts(status, session, result, now)
     remaining = [step for _, step in result.remaining]
-    status["plannedChanges"] = _planned(result)
+    status["plannedChanges"] = _planned(result, config.tenant.cloud.graph)
     status["advisories"] = _advisories(result.plans)
     status.pop("planHash", None)
     if remaining:
@@ -152,23 +153,30 @@ def _reconciling(
     return Finding("True", Reason.PROGRESSING_WITH_RETRY, summary.message)
 
 
-def _planned(result: Walk) -> list[dict[str, Any]]:
+def _planned(result: Walk, graph: str) -> list[dict[str, Any]]:
     return [
         {
             "id": f"{position:02d}-{step.event}",
             "stage": name,
             "target": step.target,
             "action": step.action,
-            "command": _command(step),
+            "command": _command(step, graph),
         }
         for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
     ]
 
 
-def _command(step: Step) -> str:
-    """The whole of it; of a principal with too many keys for that, what the call changes."""
-    whole = step.spelled_out
-    return whole if len(whole) <= _LONGEST_COMMAND else step.text[:_LONGEST_COMMAND]
+def _command(step: Step, graph: str) -> str:
+    """The cmdlet; or the call, and the same as lines for az and PowerShell.
+
+    Of a principal with too many keys for that, the call alone, or what it changes.
+    """
+    forms = [step.spelled_out]
+    if isinstance(step.command, GraphRequest):
+        forms += by_hand.lines(graph, step.command)
+    whole = "\n".join(forms)
+    fitting = (text for text in (whole, forms[0]) if len(text) <= _LONGEST_COMMAND)
+    return next(fitting, step.text[:_LONGEST_COMMAND])
 
 
 def _advisories(plans: Plans) -> list[dict[str, str]]:

@@ -19,6 +19,7 @@ from exchange_push_operator.core.ports import (
     Secrets,
 )
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
+from exchange_push_operator.reconcile.written import Written
 
 
 class Locks:
@@ -62,6 +63,7 @@ class World:
     policy: Callable[[], Policy]
     clock: Callable[[], datetime]
     locks: Locks = field(default_factory=Locks)
+    written: Written = field(default_factory=Written)
     together: Together = side_by_side
     read_only: bool = False
     unreachable_grace: timedelta = timedelta(minutes=5)
