@@ -6,6 +6,7 @@ answer of the last read to the arrival of the PATCH. The last test shows that it
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
@@ -34,13 +35,13 @@ FAULTS: tuple[tuple[str, Any], ...] = (
 
 
 class Administrator:
-    """Somebody who changes single keys, and knows which of them have to be there."""
+    """Somebody who changes single keys, and knows which have to be there and by which name."""
 
     def __init__(self, outside: Lab) -> None:
         self.outside = outside
         self.holder = principal(outside.microsoft365)
         self.key = KeyCredential.of(self_signed("theirs", start=outside.clock(), days=900))
-        self.theirs = {key.key_id for key in self.holder.keys}
+        self.theirs = {key.key_id: key.display_name for key in self.holder.keys}
         self.made = 0
 
     def does(self, move: str) -> None:
@@ -49,15 +50,20 @@ class Administrator:
                 self.made += 1
                 key_id = f"eeeeeeee-0000-4000-8000-{self.made:012}"
                 self.holder.keys += (replace(self.key, key_id=key_id),)
-                self.theirs.add(key_id)
+                self.theirs[key_id] = self.key.display_name
             case "removes its own" if self.theirs:
-                self.theirs.discard(gone := min(self.theirs))
+                del self.theirs[gone := min(self.theirs)]
                 self.keep(lambda key: key.key_id != gone)
             case "removes ours":
                 self.keep(lambda key: key.key_id in self.theirs)
-            case "renames" if self.holder.keys:
-                first, *rest = self.holder.keys
-                self.holder.keys = (*rest, replace(first, display_name=f"number {self.made}"))
+            case "renames" if self.theirs:
+                self.made += 1
+                renamed = min(self.theirs)
+                self.theirs[renamed] = f"number {self.made}"
+                self.holder.keys = tuple(
+                    replace(key, display_name=self.theirs.get(key.key_id, key.display_name))
+                    for key in self.holder.keys
+                )
             case _:
                 pass
 
@@ -65,7 +71,8 @@ class Administrator:
         self.holder.keys = tuple(key for key in self.holder.keys if stays(key))
 
     def lost(self) -> set[str]:
-        return self.theirs - {key.key_id for key in self.holder.keys}
+        held = {(key.key_id, key.display_name) for key in self.holder.keys}
+        return {key_id for key_id, name in self.theirs.items() if (key_id, name) not in held}
 
 
 class Watched(Operator):
@@ -123,10 +130,12 @@ def test_whatever_somebody_does_between_our_calls_no_key_of_theirs_is_lost(
 
 def test_a_list_that_somebody_changes_before_the_last_read_is_never_written() -> None:
     """Every call of the first passes, one after another: the plan is made anew each time."""
-    for position in range(12):
+    for position, move in itertools.product(range(12), ("adds", "renames")):
         outside = lab(BY_SECRET)
-        operator = Watched(outside, ["rests"] * position + ["adds"])
-        operator.run()
+        operator = Watched(outside, ["rests"] * position + [move])
+        for _ in range(3):
+            operator.step()
+            assert outside.condition("InSync")[1] != "ChangeRefused"
         assert operator.rival.lost() == set()
         assert ours(outside) == 1
 
