@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -302,3 +302,55 @@ def test_a_certificate_that_expires_while_it_is_in_use_is_named(tenant: Tenant) 
     moments.pop(0)
     with pytest.raises(Refused, match=r"tls\.crt expired on"):
         graph.identity()
+
+
+def granted(tenant: Tenant, *roles: str) -> None:
+    tenant.model.grant(FABRIKAM, CLIENT, roles)
+
+
+class Hours:
+    """The operator's clock; the token's own life is Microsoft's."""
+
+    def __init__(self) -> None:
+        self.now = system_clock()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("minutes", "known"), [(4, False), (6, True)], ids=["young token", "older token"]
+)
+def test_what_was_granted_since_is_asked_for_again_after_some_minutes(
+    tenant: Tenant,
+    minutes: int,
+    known: bool,  # noqa: FBT001 - a table
+) -> None:
+    clock = Hours()
+    graph = EntraGraphs(tenant.https, clock).connect(tenant.access())
+    granted(tenant, "Application.Read.All")
+    assert graph.identity(anew=True).roles == {"Application.Read.All"}
+    granted(tenant, "Application.ReadWrite.All")
+    clock.now += timedelta(minutes=minutes)
+    assert graph.identity().roles == {"Application.Read.All"}
+    found = graph.identity(anew=True).roles
+    assert found == {"Application.ReadWrite.All" if known else "Application.Read.All"}
+    assert graph.identity().roles == found
+    assert tenant.sign_ins() == (2 if known else 1)
+
+
+def test_a_call_that_is_not_permitted_is_sent_again_with_a_token_that_knows_of_a_grant(
+    tenant: Tenant,
+) -> None:
+    clock, request = Hours(), tenant.change()
+    before = tenant.sign_ins()
+    granted(tenant, "Application.Read.All")
+    graph = EntraGraphs(tenant.https, clock).connect(tenant.access())
+    for minutes, sign_ins in ((0, 1), (6, 2), (1, 2)):
+        clock.now += timedelta(minutes=minutes)
+        with pytest.raises(GraphFailed):
+            graph.send(request)
+        assert tenant.sign_ins() == before + sign_ins
+    granted(tenant, "Application.ReadWrite.All")
+    clock.now += timedelta(minutes=6)
+    assert graph.send(request) == {}

@@ -205,6 +205,43 @@ def test_a_certificate_of_five_years_is_held_all_the_time_where_keys_live_for_on
     assert 5 <= len(renewals) <= 7
 
 
+def test_a_key_that_ends_soon_waits_for_an_administrator_while_all_works() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    holder = holder_of(outside.microsoft365)
+    soon = outside.clock() + timedelta(days=30)
+    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=soon))
+    outside.microsoft365.grant(FABRIKAM, CLIENT, READER)
+    outside.clock.forward(days=29)
+    operator.run()
+    assert outside.condition("InSync") == ("False", "AwaitingAdministrator")
+    assert outside.condition("PrincipalCredentialReady") == ("True", "UpToDate")
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    administrator(outside, *by_azure_cli(planned(outside)))
+    operator.run()
+    assert "remove" not in planned(outside)[0]
+    assert planned(outside)[0].count("keyId") == 2
+    administrator(outside, *by_powershell(planned(outside)))
+    operator.run()
+    assert outside.condition("InSync") == ("True", "NoDrift")
+    assert len(ours(outside)) == 1
+
+
+def test_a_key_that_has_expired_is_told_as_such_where_nobody_may_write() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    holder = holder_of(outside.microsoft365)
+    gone = outside.clock() - timedelta(days=1)
+    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=gone))
+    outside.microsoft365.grant(FABRIKAM, CLIENT, READER)
+    outside.clock.forward(minutes=70)
+    operator.run()
+    assert outside.condition("PrincipalCredentialReady") == ("False", "Expired")
+    assert outside.condition("InSync") == ("False", "AwaitingAdministrator")
+
+
 def test_a_successor_is_read_back_before_the_old_key_goes() -> None:
     outside = lab()
     operator = outside.operator()

@@ -59,10 +59,14 @@ class SignIn:
         with self._lock:
             app, self._app = self._app, None
             outdated = self._expires is not None and self._expires <= self._now()
-            if app is None or outdated or rejected == self._token:
+            anew = app is None or outdated or rejected == self._token
+            if anew:
                 app = self._new_app()
-            self._keep(app, self._acquire(app))
-            return self._token
+            token = self._acquire(app)
+            if anew or token != self._token:
+                self._token, self._since = token, self._now()
+            self._app = app
+            return token
 
     def renewed(self) -> str:
         """A token that knows the permissions of by now: another one after some minutes.
@@ -71,11 +75,6 @@ class SignIn:
         """
         stale = self._now() - self._since >= _STALE
         return self.token(rejected=self._token if stale else None)
-
-    def _keep(self, app: Any, token: str) -> None:
-        if token != self._token:
-            self._token, self._since = token, self._now()
-        self._app = app
 
     def _acquire(self, app: Any) -> str:
         host = host_of(self._access.authority)
