@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shlex
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,7 +17,7 @@ from exchange_push_operator.core import by_hand
 from exchange_push_operator.core.commands import GraphRequest
 from lab.exchange.build import add_auth_certificate, default_organization
 from lab.exchange.directory import AuthConfig
-from lab.in_process import BY_SECRET, Lab, lab
+from lab.in_process import BY_SECRET, Lab, Operator, lab
 from lab.microsoft365.directory import ClientSecret, KeyCredential, Kind
 from lab.microsoft365.graph import WRITE_ALL, GraphService
 from lab.microsoft365.http import HttpRequest
@@ -291,6 +292,34 @@ def test_two_organisations_on_one_principal_never_cost_each_other_a_key(lag: int
         assert outside.condition("PrincipalCredentialReady") == ("True", "UpToDate")
         assert len(ours(outside)) == 1
     assert all(key in first.key_credentials() for key in before)
+
+
+def test_two_resources_never_write_one_principal_at_the_same_time() -> None:
+    """The other one starts in the moment between the first one's last read and its PATCH."""
+    first = lab()
+    second = neighbour(first)
+    other = second.operator()
+    other.step()  # introduces itself
+    rival = threading.Thread(target=other.step)
+
+    class Slow(Operator):
+        def _before_call(self, call: str, changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+            if call.startswith("PATCH") and not rival.ident:
+                rival.start()
+                rival.join(timeout=0.5)  # it has to wait; without the lock it would be done
+            super()._before_call(call, changes)
+
+    one = Slow(first)
+    other.world = replace(other.world, locks=one.world.locks, written=one.world.written)
+    one.step()
+    one.step()
+    rival.join()
+    assert rival.ident
+    for outside, operator in ((first, one), (second, other)):
+        assert len(ours(outside)) == 1
+        operator.run()
+        assert outside.condition("PrincipalCredentialReady") == ("True", "UpToDate")
+    assert patches(first) == 2
 
 
 # expired keys of others

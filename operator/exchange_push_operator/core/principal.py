@@ -86,12 +86,18 @@ def read(config: PushConfig, observed: Observations) -> Principal:
                 Reason.ACCESS_DENIED,
                 f"Microsoft Graph does not let {config.tenant.credentials_id} read the principal; "
                 "grant it the application permission Application.Read.All, and "
-                "Application.ReadWrite.All where the operator is to write, with admin consent",
+                f"{_to_write(config)}, with admin consent",
             ) from error
         raise
     with reading("Microsoft Graph, principal"):
         path = f"{_collection(config)}/{body['id']}"
     return Principal(path, exists=True, entries=read_credentials(body))
+
+
+def _to_write(config: PushConfig) -> str:
+    if config.target is Target.DEDICATED:
+        return "Application.ReadWrite.OwnedBy as an owner of it where the operator is to write"
+    return "Application.ReadWrite.All where the operator is to write"
 
 
 def missing(config: PushConfig) -> Finding:
