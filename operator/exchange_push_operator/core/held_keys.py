@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -67,20 +68,19 @@ class HeldKeys:
         return _last(entry for entry in self.entries if entry.verifies(certificate, now))
 
     def superseded(self, now: datetime) -> tuple[KeyCredential, ...]:
-        """Our own keys that another of ours, of the same certificate and seen, makes needless."""
+        """Our own keys beside one of ours that is seen and ends later, for the same certificate."""
         gone: list[KeyCredential] = []
         for certificate in self.wanted:
             ours = self.ours_of(certificate)
             last = _last(entry for entry in ours if entry.verifies(certificate, now))
             if last is not None:
-                gone += [entry for entry in ours if entry is not last]
+                gone += [entry for entry in ours if _end(entry) < _end(last)]
         return tuple(gone)
 
 
 def _last(entries: Iterable[KeyCredential]) -> KeyCredential | None:
-    return max(entries, key=_rank, default=None)
+    return max(entries, key=lambda entry: (_end(entry), entry.key_id), default=None)
 
 
-def _rank(entry: KeyCredential) -> tuple[bool, float, str]:
-    ends = entry.ends.timestamp() if entry.ends else 0.0
-    return entry.ends is None, ends, entry.key_id
+def _end(entry: KeyCredential) -> float:
+    return entry.ends.timestamp() if entry.ends else math.inf

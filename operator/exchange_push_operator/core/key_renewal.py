@@ -17,6 +17,7 @@ _RENEW_BEFORE = timedelta(hours=1680)
 # Entra ID may store whole days, and clocks differ.
 _SLACK = timedelta(days=1)
 _STRIDE = timedelta(days=30)
+_TRIES = 2
 
 
 def renew_before(_config: PushConfig) -> timedelta:
@@ -49,10 +50,10 @@ def due(
 ) -> bool:
     """Whether the certificate, held by ``key`` at the latest, needs another key by now.
 
-    Not where one of ours already begins as late as another would: it would end no later.
+    Not where two of ours begin as late as another would: it would end no later than the second.
     """
     if key.ends is None or not ends_early(key, certificate):
         return False
     newest = start(certificate, now)
-    tried = any(own.starts is not None and own.starts >= newest for own in ours)
-    return key.ends - now < renew_before(config) and not tried
+    tried = sum(own.starts is not None and own.starts >= newest for own in ours)
+    return key.ends - now < renew_before(config) and tried < _TRIES
