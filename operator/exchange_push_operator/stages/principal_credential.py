@@ -6,7 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core import candidate, certificate_store, organization, principal
+from exchange_push_operator.core import (
+    candidate,
+    certificate_store,
+    organization,
+    principal,
+    rollover_seen,
+    superseded,
+)
 from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
 from exchange_push_operator.core.candidate import Stores
 from exchange_push_operator.core.config import PushConfig, Target
@@ -16,18 +23,12 @@ from exchange_push_operator.core.key_credentials import (
     own_key_ids,
     retained,
 )
-from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.looks import Looks, Observations, merge
 from exchange_push_operator.core.organization import AuthConfig
-from exchange_push_operator.core.plan import (
-    Advisory,
-    Plan,
-    Step,
-    fails,
-    holds,
-    unknown,
-)
+from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.principal import Principal
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.rollover_seen import Seen
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
 
@@ -36,11 +37,15 @@ from exchange_push_operator.core.x509 import Certificate
 class Observed:
     """The principal, and the certificates it should hold: the current one first."""
 
-    organization_id: str
-    auth: AuthConfig
+    seen: Seen
     stores: Stores
     wanted: tuple[Certificate, ...]
     principal: Principal
+
+    @property
+    def auth(self) -> AuthConfig:
+        """What AuthConfig names."""
+        return self.seen.auth
 
 
 def looks(config: PushConfig) -> Looks:
@@ -55,8 +60,10 @@ def looks(config: PushConfig) -> Looks:
 
 
 def more(config: PushConfig, observed: Observations) -> Looks:
-    """Where AuthConfig names none: the stores that one is chosen from."""
-    return candidate.looks(config, observed) if config.needs_entra else Looks()
+    """The stores that one is chosen from where AuthConfig names none; the one that follows."""
+    if not config.needs_entra:
+        return Looks()
+    return merge((rollover_seen.looks(config, observed), candidate.looks(config, observed)))
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed | None:
@@ -67,8 +74,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
     found = (certificate_store.find_certificate(observed, thumbprint) for thumbprint in named)
     return Observed(
-        organization_id=organization.organization_id(observed),
-        auth=auth,
+        seen=rollover_seen.read(config, observed),
         stores=candidate.read(config, observed),
         # A weak key is given to nobody: CertificateReady says what to do about it.
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
@@ -99,20 +105,22 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     if current.not_after <= now:
         message = f"the current certificate {current.thumbprint} has expired"
         return Plan(fails(Reason.EXPIRED, message), advisories=advisories)
+    steps = superseded.steps(config, observed.principal, observed.seen, now)
     message = f"the principal holds {', '.join(c.thumbprint for c in observed.wanted)}"
-    return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
+    return Plan(holds(Reason.UP_TO_DATE, message), steps, advisories)
 
 
 def _with_candidate(config: PushConfig, observed: Observed, now: datetime) -> Observed:
-    """Where AuthConfig names none: what it is going to name, for its key comes first."""
+    """What AuthConfig is going to name, as current or as next: its key comes first."""
     if observed.auth.current is not None:
-        return observed
+        made = rollover_seen.follower(config, observed.seen, now)
+        return replace(observed, wanted=tuple(dict.fromkeys((*observed.wanted, *made))))
     chosen = candidate.choose(config, observed.auth, observed.stores, now)
     if not isinstance(chosen, Certificate):
         return observed
-    auth = replace(observed.auth, current=chosen.thumbprint)
+    seen = replace(observed.seen, auth=replace(observed.auth, current=chosen.thumbprint))
     wanted = tuple(dict.fromkeys((chosen, *observed.wanted)))
-    return replace(observed, auth=auth, wanted=wanted)
+    return replace(observed, seen=seen, wanted=wanted)
 
 
 def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datetime) -> bool:
@@ -150,15 +158,15 @@ def _entries(entries: Sequence[KeyCredential]) -> str:
 
 def _free_key_id(observed: Observed, certificate: Certificate) -> str:
     taken = {entry.key_id for entry in observed.principal.entries}
-    candidates = own_key_ids(observed.organization_id, certificate)
+    candidates = own_key_ids(observed.seen.organization_id, certificate)
     return next((key_id for key_id in candidates if key_id not in taken), candidates[-1])
 
 
 def _ours(observed: Observed, entry: KeyCredential) -> bool:
     if entry.certificate is None:
-        known = (own_key_ids(observed.organization_id, c) for c in observed.wanted)
+        known = (own_key_ids(observed.seen.organization_id, c) for c in observed.wanted)
         return any(entry.key_id in ids for ids in known)
-    return entry.key_id in own_key_ids(observed.organization_id, entry.certificate)
+    return entry.key_id in own_key_ids(observed.seen.organization_id, entry.certificate)
 
 
 def foreign(observed: Observed) -> tuple[KeyCredential, ...]:
@@ -193,16 +201,7 @@ def retire(config: PushConfig, observed: Observed | None) -> tuple[Step, ...]:
     ]
     if not ours:
         return ()
-    kept = [entry for entry in entries if entry not in ours]
-    step = Step(
-        action="Remove our key credential",
-        target=config.app_id,
-        event="KeyCredentialRemoved",
-        command=principal.patch(observed.principal, retained(kept)),
-        summary=f"remove {', '.join(str(e.thumbprint) for e in ours)}, keep {_entries(kept)}",
-        guard=principal.guard(config, observed.principal, ours),
-    )
-    return (step,)
+    return (superseded.removal(config, observed.principal, ours),)
 
 
 def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[Advisory, ...]:
