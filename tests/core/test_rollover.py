@@ -68,7 +68,7 @@ def test_a_valid_current_certificate_with_nothing_staged_is_left_alone() -> None
 
 def test_the_date_is_moved_where_the_key_vanished_before_it_whatever_else_holds() -> None:
     for seen in SITUATIONS:
-        near = seen.date in (Date.SOON, Date.MINUTES, Date.DUE)
+        near = seen.date not in (Date.NONE, Date.LATER)
         usable = seen.next in (*USABLE, Life.PARTIAL)
         if near and usable and seen.key is Key.MISSING and seen.current is not Life.ABSENT:
             assert decide(seen).act is Act.MOVE_DATE
@@ -86,7 +86,7 @@ def test_a_repair_goes_on_although_another_server_is_away() -> None:
 
 
 def test_an_expired_current_certificate_has_the_next_published_and_not_a_third_made() -> None:
-    for date in (Date.LATER, Date.SOON, Date.DUE):
+    for date in (Date.LATER, Date.SOON, Date.PASSED, Date.OVERDUE):
         seen = Situation(Life.EXPIRED, Life.VALID, date, Key.HELD, all_seen=True)
         assert decide(seen).act is Act.PUBLISH
 

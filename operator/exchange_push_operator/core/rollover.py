@@ -1,9 +1,6 @@
 """Roll-over: what to do next about the Auth certificate under policy Manage, as one table.
 
-Nothing is remembered: each pass sees the certificates, the principal and the servers anew, and the
-first row that fits says what to do. docs/rollover.md shows the same rows, and a test holds the two
-together. Order of a roll-over: make, copy to every server, add the key to the principal, stage with
-a date, publish at the date, remove the key of the one before.
+Nothing is remembered: the first row that fits decides. docs/rollover.md shows these very rows.
 """
 
 from __future__ import annotations
@@ -14,11 +11,10 @@ from enum import StrEnum
 
 
 class Life(StrEnum):
-    """The state of one certificate of the three: current, next, previous.
+    """The state of one certificate: current, next or previous.
 
-    ``NEAR``: less than renewBefore is left. ``GIVEN_UP``: made before rotateAfter. ``PARTIAL``: a
-    server that was seen lacks it or its private key. A next one that cannot become current at all
-    (its key too small, on no server any more) counts as ``EXPIRED``.
+    ``NEAR``: less than renewBefore is left. ``GIVEN_UP``: made before rotateAfter. A next one that
+    cannot become current (its key too small, on no server any more) counts as ``EXPIRED``.
     """
 
     ABSENT = "absent"
@@ -30,13 +26,17 @@ class Life(StrEnum):
 
 
 class Date(StrEnum):
-    """When Exchange makes the next certificate current. ``SOON``: within half of activateAfter."""
+    """When Exchange makes the next certificate current. ``SOON``: within half of activateAfter.
+
+    Its servicelet looks every twelve hours; after that the date is ``OVERDUE``.
+    """
 
     NONE = "none"
     LATER = "later"
     SOON = "soon"
     MINUTES = "in minutes"
-    DUE = "due"
+    PASSED = "passed"
+    OVERDUE = "overdue"
 
 
 class Key(StrEnum):
@@ -114,8 +114,8 @@ def _row(  # noqa: PLR0913 - the columns of a table
 
 
 _USABLE = (Life.VALID, Life.NEAR)
-_GOOD = (Life.VALID, Life.PARTIAL)
 _USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
+_AT_HAND = (Date.SOON, Date.MINUTES, Date.PASSED, Date.OVERDUE)
 _AT_ONCE = (Life.EXPIRED, Life.GIVEN_UP)
 
 TABLE: tuple[Row, ...] = (
@@ -128,11 +128,11 @@ TABLE: tuple[Row, ...] = (
         Act.MOVE_DATE,
         "never published before Entra ID has its key",
         coming=[*_USABLE, Life.PARTIAL],
-        date=[Date.SOON, Date.MINUTES, Date.DUE],
+        date=_AT_HAND,
         key=Key.MISSING,
     ),
     _row(Act.REPAIR, "every server needs its private key first", coming=[Life.PARTIAL]),
-    _row(Act.REST, "nothing is due", current=_GOOD, coming=[Life.ABSENT]),
+    _row(Act.REST, "nothing is due", current=[Life.VALID, Life.PARTIAL], coming=[Life.ABSENT]),
     _row(
         Act.WAIT_FOR_SERVERS,
         "none is made while a server cannot be seen",
@@ -156,10 +156,10 @@ TABLE: tuple[Row, ...] = (
     _row(
         Act.WAIT_FOR_SERVERS,
         "not published by us while a server cannot be seen",
-        date=[Date.DUE],
+        date=[Date.OVERDUE],
         all_seen=False,
     ),
-    _row(Act.PUBLISH, "the date has come and Exchange has not published it", date=[Date.DUE]),
+    _row(Act.PUBLISH, "the date has passed and Exchange has not published it", date=[Date.OVERDUE]),
     _row(
         Act.WAIT_FOR_SERVERS,
         "not published by us while a server cannot be seen",
@@ -170,7 +170,7 @@ TABLE: tuple[Row, ...] = (
         Act.PUBLISH,
         "the current one is of no use any more",
         current=_AT_ONCE,
-        date=[Date.LATER, Date.SOON],
+        date=[Date.LATER, Date.SOON, Date.PASSED],
     ),
     _row(Act.WAIT_FOR_DATE, "Exchange publishes it at the date"),
 )

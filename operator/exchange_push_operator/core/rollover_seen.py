@@ -27,6 +27,8 @@ from exchange_push_operator.core.x509 import Certificate
 # A certificate that has to be current at once is staged so far ahead: Entra ID may need minutes
 # until every reader knows a key that was read back once.
 AT_ONCE = timedelta(minutes=15)
+# The AuthAdmin servicelet looks at its start and every 12 hours.
+_SERVICELET = timedelta(hours=12)
 _NOBODY: frozenset[str] = frozenset()
 
 
@@ -100,6 +102,18 @@ def read(config: PushConfig, observed: Observations) -> Seen:
         idle=tuple(sorted(idle)),
         clock=organization.local_server(observed, awake[0]).time if awake else None,
     )
+
+
+def read_for(config: PushConfig, observed: Observations) -> Seen:
+    """As ``read``; where nothing is rolled over, only what AuthConfig names: no more is needed.
+
+    Raises: Refused, CmdletFailed.
+    """
+    if config.roll_over:
+        return read(config, observed)
+    organization_id = organization.organization_id(observed)
+    auth = organization.auth_config(observed)
+    return Seen(organization_id, auth, {}, {}, (), None, (), None)
 
 
 def made_to_follow(observed: Observations, auth: AuthConfig) -> tuple[str, ...]:
@@ -223,7 +237,8 @@ def _date(roll_over: RollOver, seen: Seen, now: datetime) -> Date:
         return Date.NONE
     left = effective - (seen.clock or now)
     limits: Iterable[tuple[timedelta, Date]] = (
-        (timedelta(0), Date.DUE),
+        (-_SERVICELET, Date.OVERDUE),
+        (timedelta(0), Date.PASSED),
         (AT_ONCE, Date.MINUTES),
         (roll_over.activate_after / 2, Date.SOON),
     )

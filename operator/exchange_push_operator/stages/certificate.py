@@ -226,7 +226,7 @@ def _next_missing(observed: Observed, now: datetime) -> Plan | None:
 def _services_stale(config: PushConfig, observed: Observed) -> Plan | None:
     if observed.stores.away:
         return None  # one of them may be the server that was restarted last
-    return signing_services.plan(config, observed.auth, observed.services, observed.maintenance)
+    return signing_services.plan(config, observed.seen, observed.services, observed.maintenance)
 
 
 def _advisories(
@@ -243,7 +243,7 @@ def _advisories(
         message += f"{coming.thumbprint}; {key_distribution.CURE}"
         found.append(Advisory("NextKeyMissing", message))
     if observed.stores.away or not config.restart_services:
-        found += signing_services.left_alone(config, observed.auth, observed.services)
+        found += signing_services.left_alone(config, observed.seen, observed.services)
     return tuple(found)
 
 

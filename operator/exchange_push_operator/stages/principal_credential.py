@@ -63,7 +63,8 @@ def more(config: PushConfig, observed: Observations) -> Looks:
     """The stores that one is chosen from where AuthConfig names none; the one that follows."""
     if not config.needs_entra:
         return Looks()
-    return merge((rollover_seen.looks(config, observed), candidate.looks(config, observed)))
+    follows = rollover_seen.looks(config, observed) if config.roll_over else Looks()
+    return merge((follows, candidate.looks(config, observed)))
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed | None:
@@ -74,7 +75,7 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
     found = (certificate_store.find_certificate(observed, thumbprint) for thumbprint in named)
     return Observed(
-        seen=rollover_seen.read(config, observed),
+        seen=rollover_seen.read_for(config, observed),
         stores=candidate.read(config, observed),
         # A weak key is given to nobody: CertificateReady says what to do about it.
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
