@@ -60,8 +60,9 @@ class Watch:
             return
         self._seen = seen
         for server in organization.servers.values():
-            if server.faults.down:
-                continue
+            faults = server.faults
+            if faults.down or faults.maintenance or faults.push_component_inactive:
+                continue  # nobody is proxied there anyway
             self.probes += 1
             try:
                 walk(organization, server)

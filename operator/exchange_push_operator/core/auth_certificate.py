@@ -56,7 +56,7 @@ def publish(thumbprint: str, server: str) -> Step:
     return Step(
         action="Publish the next Auth certificate",
         target=thumbprint,
-        event="CertificatePublished",
+        event="CertificateAssigned",
         server=server,
         command=cmdlet("Set-AuthConfig", PublishCertificate=True, Force=True, Confirm=False),
     )

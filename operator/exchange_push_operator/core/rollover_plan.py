@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.core import auth_certificate, certificate_making, key_distribution
@@ -145,6 +145,7 @@ def _awake(case: Case, server: str, held: Held) -> bool:
 
 def _publish(case: Case) -> Plan:
     step = auth_certificate.publish(case.coming, min(case.seen.listed))
+    step = replace(step, event="CertificatePublished")
     return _due(case, f"{case.coming} is published", step)
 
 
