@@ -133,6 +133,21 @@ def test_nothing_is_written_while_the_date_is_waited_for() -> None:
     assert outcome.requeue.kind == "steady"
 
 
+def test_a_plan_that_is_only_shown_stands_still() -> None:
+    outside = managed(left=70.5)
+    ready(outside)
+    outside.edit({**outside.resource["spec"], "managementPolicy": "Observe"})
+    outside.clock.forward(days=1)
+    operator = outside.operator()
+    operator.run()
+    status = outside.status
+    assert [change["id"] for change in status["plannedChanges"]] == ["01-CertificateCreated"]
+    outside.clock.forward(hours=7)
+    operator.run()
+    assert outside.status == status
+    assert made(outside, NEW) == 0
+
+
 def test_where_exchange_does_not_publish_at_the_date_we_do() -> None:
     outside, watch = due()
     set_fault(outside.organization, "auth_admin_stopped", value=True)

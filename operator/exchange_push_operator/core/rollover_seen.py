@@ -157,16 +157,12 @@ def life(roll_over: RollOver, seen: Seen, thumbprint: str | None, now: datetime)
     rotate = roll_over.rotate_after
     if rotate is not None and found.not_before < rotate <= now:
         return Life.GIVEN_UP
-    partial = where is not None and where.missing(_NOBODY)
+    partial = where is not None and bool(where.missing(_NOBODY))
     near = found.not_after - now <= roll_over.renew_before
-    return _sooner(partial=bool(partial), near=near, named=thumbprint == seen.auth.current)
-
-
-def _sooner(*, partial: bool, near: bool, named: bool) -> Life:
-    """What matters more: of the current one its end, of one to come that it is everywhere."""
-    first, second = (Life.NEAR, Life.PARTIAL) if named else (Life.PARTIAL, Life.NEAR)
-    holds = {Life.NEAR: near, Life.PARTIAL: partial}
-    return first if holds[first] else second if holds[second] else Life.VALID
+    # What matters more: of the current one its end, of one to come that it is everywhere.
+    if near and (thumbprint == seen.auth.current or not partial):
+        return Life.NEAR
+    return Life.PARTIAL if partial else Life.VALID
 
 
 def _somewhere(where: Distribution | None) -> bool:
