@@ -24,7 +24,7 @@ from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 from lab.exchange.build import default_organization
 from lab.exchange.dump import dump
 from lab.exchange.in_process import InProcessExchange
-from lab.exchange.organization import Organization
+from lab.exchange.organization import ORGANIZATION_GUID, Organization
 from lab.microsoft365 import Microsoft365
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
@@ -40,6 +40,7 @@ from lab.microsoft365.sample import (
 from lab.resources import resource
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+ANOTHER_GUID = "1f7c2a54-0000-4000-8000-9f61d7b3c8aa"
 PASSWORD = "canary-password-5f3a"
 POLICY = {
     "namespaces": {
@@ -200,16 +201,21 @@ def lab(
     *,
     auth_certificate: bool = True,
     servers: int = 2,
+    beside: Lab | None = None,
 ) -> Lab:
-    """A fresh organisation, a fresh tenant, and the example resource."""
-    clock = Clock()
+    """A fresh organisation, a fresh tenant, and the example resource.
+
+    ``beside``: another organisation of that one's tenant, under the same clock.
+    """
+    clock = beside.clock if beside else Clock()
     certificate = client_certificate(clock)
-    microsoft365 = sample(clock=clock, certificate=certificate)
+    microsoft365 = beside.microsoft365 if beside else sample(clock=clock, certificate=certificate)
     organization = default_organization(
         servers=servers,
         auth_certificate=auth_certificate,
         clock=clock,
         microsoft365=microsoft365,
+        guid=ANOTHER_GUID if beside else ORGANIZATION_GUID,
     )
     secrets = {
         "fabrikam-exchange": {"username": b"CORP\\svc-epo", "password": PASSWORD.encode()},

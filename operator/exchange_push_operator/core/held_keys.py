@@ -11,6 +11,7 @@ from exchange_push_operator.core.candidate import Stores
 from exchange_push_operator.core.key_credentials import KeyCredential, own_key_ids
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.principal import Principal
+from exchange_push_operator.core.rollover_seen import Seen
 from exchange_push_operator.core.x509 import Certificate
 
 
@@ -22,12 +23,21 @@ class HeldKeys:
     where they may not be read.
     """
 
-    organization_id: str
-    auth: AuthConfig
+    seen: Seen
     stores: Stores
     wanted: tuple[Certificate, ...]
     principal: Principal
     shared: tuple[KeyCredential, ...] | None = ()
+
+    @property
+    def organization_id(self) -> str:
+        """The GUID of the organisation, which our keyIds are made of."""
+        return self.seen.organization_id
+
+    @property
+    def auth(self) -> AuthConfig:
+        """What AuthConfig names."""
+        return self.seen.auth
 
     @property
     def entries(self) -> tuple[KeyCredential, ...]:

@@ -20,9 +20,9 @@ _STRIDE = timedelta(days=30)
 _TRIES = 2
 
 
-def renew_before(_config: PushConfig) -> timedelta:
-    """How long before its end a key, or a certificate, is renewed."""
-    return _RENEW_BEFORE
+def renew_before(config: PushConfig) -> timedelta:
+    """How long before its end a key is renewed: as the certificate, under policy Manage."""
+    return config.roll_over.renew_before if config.roll_over else _RENEW_BEFORE
 
 
 def ends_early(key: KeyCredential, certificate: Certificate) -> bool:

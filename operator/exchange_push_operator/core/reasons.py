@@ -47,6 +47,7 @@ class Reason(StrEnum):
     UP_TO_DATE = "UpToDate"
     PROBE_SUCCEEDED = "ProbeSucceeded"
     NOT_MANAGED = "NotManaged"
+    ROLL_OVER_WAITS = "RollOverWaits"
 
     # Stage conditions, False: facts
     TENANT_NOT_FOUND = "TenantNotFound"
@@ -66,6 +67,8 @@ class Reason(StrEnum):
     SEVERAL_CERTIFICATES = "SeveralCertificates"
     TRANSPORT_CERTIFICATE_CHANGED = "TransportCertificateChanged"
     SERVICES_STALE = "ServicesStale"
+    ROLL_OVER_DUE = "RollOverDue"
+    RENEW_BEFORE_TOO_LONG = "RenewBeforeTooLong"
     OTHER_TENANT = "OtherTenant"
     OTHER_TYPE = "OtherType"
     OTHER_METADATA_URL = "OtherMetadataUrl"

@@ -14,6 +14,7 @@ from exchange_push_operator.core.probes import ProbeState
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.reconcile.calendar import calendar
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
@@ -28,7 +29,7 @@ def facts(
     config, observed = session.config, result.observed
     readers = (
         ("organizationId", lambda: organization.organization_id(observed)),
-        ("certificate", lambda: certificate(observed)),
+        ("certificate", lambda: _certificate(config, observed, now)),
         ("principalCredential", lambda: _principal(config, observed, now)),
         ("proxy", lambda: _proxy(config, observed)),
     )
@@ -46,6 +47,13 @@ def facts(
     seen["servers"] = rows
     seen["serversReady"] = f"{sum(row['ready'] for row in rows)}/{len(rows)}"
     return seen
+
+
+def _certificate(
+    config: PushConfig, observed: Observations, now: datetime
+) -> dict[str, Any] | None:
+    told = certificate(observed)
+    return None if told is None else told | calendar(config, observed, now)
 
 
 def certificate(observed: Observations) -> dict[str, Any] | None:

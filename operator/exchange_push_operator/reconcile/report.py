@@ -32,6 +32,9 @@ from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, dr
 
 _MOST_PLANNED = 32
 _LONGEST_COMMAND = 16384
+_ROLL_OVER = frozenset(
+    {"CertificateStaged", "CertificateDateMoved", "CertificatePublished", "KeyCredentialRemoved"}
+)
 
 
 def report(
@@ -60,10 +63,11 @@ def report(
     if remaining:
         status["planHash"] = plan_hash(remaining)
     done = result.done
+    drift = drifted(config) and not _follows(status, done)
     return Outcome(
         status=status,
         requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
-        events=events(config.status, status, done, drift=drifted(config)),
+        events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
 
@@ -216,12 +220,29 @@ def events(
         told.append(
             Event("Normal", "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")
         )
+    if _rolled_over(old, new):
+        message = f"{adopted['thumbprint']} is current, after {adopted['previous']['thumbprint']}"
+        told.append(Event("Normal", "CertificateRolledOver", message))
     for condition in new["conditions"]:
         before = find(old, condition["type"]) or {}
         event = _transition(condition, before)
         if event is not None:
             told.append(event)
     return tuple(dict.fromkeys(told))
+
+
+def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
+    """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
+    coming = (status.get("certificate") or {}).get("next") or {}
+    under_way = coming.get("stage", "Staged") != "Staged"
+    return under_way or any(step.event in _ROLL_OVER for step in done)
+
+
+def _rolled_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether what was current is previous by now, whoever published the next one."""
+    before, after = old.get("certificate") or {}, new.get("certificate") or {}
+    known = before.get("thumbprint")
+    return known is not None and (after.get("previous") or {}).get("thumbprint") == known
 
 
 def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Event | None:

@@ -12,13 +12,15 @@ from exchange_push_operator.core import (
     key_write,
     organization,
     principal,
+    rollover_seen,
+    superseded,
 )
 from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Refused
 from exchange_push_operator.core.held_keys import HeldKeys
 from exchange_push_operator.core.key_advice import advisories
-from exchange_push_operator.core.looks import Looks, Observations
+from exchange_push_operator.core.looks import Looks, Observations, merge
 from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
@@ -37,8 +39,11 @@ def looks(config: PushConfig) -> Looks:
 
 
 def more(config: PushConfig, observed: Observations) -> Looks:
-    """Where AuthConfig names none: the stores that one is chosen from."""
-    return candidate.looks(config, observed) if config.needs_entra else Looks()
+    """The stores that one is chosen from where AuthConfig names none; the one that follows."""
+    if not config.needs_entra:
+        return Looks()
+    follows = rollover_seen.looks(config, observed) if config.roll_over else Looks()
+    return merge((follows, candidate.looks(config, observed)))
 
 
 def observe(config: PushConfig, observed: Observations) -> HeldKeys | None:
@@ -49,8 +54,7 @@ def observe(config: PushConfig, observed: Observations) -> HeldKeys | None:
     named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
     found = (certificate_store.find_certificate(observed, thumbprint) for thumbprint in named)
     return HeldKeys(
-        organization_id=organization.organization_id(observed),
-        auth=auth,
+        seen=rollover_seen.read_for(config, observed),
         stores=candidate.read(config, observed),
         # A weak key is given to nobody: CertificateReady says what to do about it.
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
@@ -77,20 +81,21 @@ def plan(config: PushConfig, held: HeldKeys | None, now: datetime) -> Plan:
     steps: tuple[Step, ...] = ()
     if missing or ending:
         steps = (key_write.add(config, held, [*missing, *ending], now),)
-    elif gone := held.superseded(now):
+    elif gone := (*held.superseded(now), *superseded.removable(config, held.seen, now)):
         steps = (key_write.remove(config, held, gone, now),)
     return Plan(_finding(held, current, missing, ending, now), steps, advice)
 
 
 def _with_candidate(config: PushConfig, held: HeldKeys, now: datetime) -> HeldKeys:
-    """Where AuthConfig names none: what it is going to name, for its key comes first."""
+    """What AuthConfig is going to name, as current or as next: its key comes first."""
     if held.auth.current is not None:
-        return held
+        made = rollover_seen.follower(config, held.seen, now)
+        return replace(held, wanted=tuple(dict.fromkeys((*held.wanted, *made))))
     chosen = candidate.choose(config, held.auth, held.stores, now)
     if not isinstance(chosen, Certificate):
         return held
-    auth = replace(held.auth, current=chosen.thumbprint)
-    return replace(held, auth=auth, wanted=tuple(dict.fromkeys((chosen, *held.wanted))))
+    seen = replace(held.seen, auth=replace(held.auth, current=chosen.thumbprint))
+    return replace(held, seen=seen, wanted=tuple(dict.fromkeys((chosen, *held.wanted))))
 
 
 def _ending(config: PushConfig, held: HeldKeys, certificate: Certificate, now: datetime) -> bool:
