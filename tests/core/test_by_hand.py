@@ -7,8 +7,9 @@ import shlex
 
 import pytest
 
-from exchange_push_operator.core.by_hand import lines
-from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.by_hand import command, lines
+from exchange_push_operator.core.commands import GraphRequest, cmdlet
+from exchange_push_operator.core.plan import Step
 
 tree_sitter = pytest.importorskip("tree_sitter")
 grammar = pytest.importorskip("tree_sitter_powershell")
@@ -60,3 +61,25 @@ def test_a_line_is_one_line_of_plain_characters(name: str) -> None:
     for line in lines("https://graph.microsoft.us", patch(name)):
         assert line.isascii()
         assert "\n" not in line
+
+
+def step(keys: int) -> Step:
+    """A write of so many keys, each of about 320 characters."""
+    entries = [{"keyId": f"{number:036}", "displayName": "x" * 255} for number in range(keys)]
+    request = GraphRequest("PATCH", "servicePrincipals/1", {"keyCredentials": entries})
+    return Step("Add a key", "principal", "KeyCredentialAdded", request, summary="add A, keep all")
+
+
+@pytest.mark.parametrize(
+    ("keys", "shown"), [(2, 3), (30, 1), (200, 0)], ids=["a few", "many", "very many"]
+)
+def test_as_much_is_shown_as_status_has_room_for(keys: int, shown: int) -> None:
+    text = command("https://graph.microsoft.com", step(keys))
+    assert text.count('"keyCredentials"') == shown
+    assert len(text.splitlines()) == max(shown, 1)
+    assert text.startswith("PATCH /v1.0/servicePrincipals/1")
+
+
+def test_a_cmdlet_is_shown_as_it_is_typed() -> None:
+    typed = Step("Enable it", "proxy", "ProxyEnabled", cmdlet("Get-AuthConfig"))
+    assert command("https://graph.microsoft.com", typed) == "Get-AuthConfig"

@@ -1,4 +1,4 @@
-"""A Graph call as an administrator sends it: with the Azure CLI, or PowerShell for Graph."""
+"""A change as an administrator makes it: a cmdlet, or a Graph call with az or with PowerShell."""
 
 from __future__ import annotations
 
@@ -6,6 +6,22 @@ import json
 import shlex
 
 from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.plan import Step
+
+_LONGEST = 16384  # as in the CRD
+
+
+def command(graph: str, step: Step) -> str:
+    """The cmdlet; or the call, and the same as lines for az and PowerShell.
+
+    Of a principal with too many keys for that, the call alone, or what it changes.
+    """
+    forms = [step.spelled_out]
+    if isinstance(step.command, GraphRequest):
+        forms += lines(graph, step.command)
+    whole = "\n".join(forms)
+    fitting = (text for text in (whole, forms[0]) if len(text) <= _LONGEST)
+    return next(fitting, step.text[:_LONGEST])
 
 
 def lines(graph: str, request: GraphRequest) -> tuple[str, str]:

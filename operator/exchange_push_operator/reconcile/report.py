@@ -8,7 +8,6 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core import by_hand, organization
-from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -31,7 +30,6 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted
 
 _MOST_PLANNED = 32
-_LONGEST_COMMAND = 16384
 _ROLL_OVER = frozenset(
     {"CertificateStaged", "CertificateDateMoved", "CertificatePublished", "KeyCredentialRemoved"}
 )
@@ -164,23 +162,10 @@ def _planned(result: Walk, graph: str) -> list[dict[str, Any]]:
             "stage": name,
             "target": step.target,
             "action": step.action,
-            "command": _command(step, graph),
+            "command": by_hand.command(graph, step),
         }
         for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
     ]
-
-
-def _command(step: Step, graph: str) -> str:
-    """The cmdlet; or the call, and the same as lines for az and PowerShell.
-
-    Of a principal with too many keys for that, the call alone, or what it changes.
-    """
-    forms = [step.spelled_out]
-    if isinstance(step.command, GraphRequest):
-        forms += by_hand.lines(graph, step.command)
-    whole = "\n".join(forms)
-    fitting = (text for text in (whole, forms[0]) if len(text) <= _LONGEST_COMMAND)
-    return next(fitting, step.text[:_LONGEST_COMMAND])
 
 
 def _advisories(plans: Plans) -> list[dict[str, str]]:
