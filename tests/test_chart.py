@@ -291,6 +291,41 @@ def test_the_operator_may_do_no_more_than_it_needs(kind: str, values: Values) ->
     }
 
 
+TOKENS: Values = {"policy": {"namespaces": {WATCHED: {"serviceAccounts": ["a", "b"]}, OTHER: {}}}}
+TOKENS_OF_ALL: Values = {"policy": {"namespaces": {"*": {"serviceAccounts": ["c"]}}}}
+
+
+def tokens(**values: Any) -> dict[tuple[str, str], list[str]]:
+    """Whose tokens may be asked for: (kind, namespace) -> names of service accounts."""
+    found = {}
+    for role in render(**values):
+        for rule in role.get("rules", ()):
+            if rule["resources"] == ["serviceaccounts/token"]:
+                assert rule["verbs"] == ["create"]
+                place = (role["kind"], role["metadata"].get("namespace", ""))
+                found[place] = rule["resourceNames"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "granted"),
+    [
+        ({}, {}),
+        (TOKENS, {("Role", WATCHED): ["a", "b"]}),
+        ({**TOKENS, "watchNamespaces": [WATCHED, OTHER]}, {("Role", WATCHED): ["a", "b"]}),
+        ({**TOKENS, "watchNamespaces": [OTHER]}, {}),
+        (TOKENS_OF_ALL, {("ClusterRole", ""): ["c"]}),
+        ({**TOKENS_OF_ALL, "watchNamespaces": [WATCHED]}, {("Role", WATCHED): ["c"]}),
+        ({**TOKENS, "rbac": {"create": False}}, {}),
+    ],
+    ids=["none", "named", "watched", "not watched", "everywhere", "all watched", "by hand"],
+)
+def test_only_tokens_of_accounts_that_the_policy_names_may_be_asked_for(
+    values: Values, granted: dict[tuple[str, str], list[str]]
+) -> None:
+    assert tokens(**values) == granted
+
+
 def test_with_watched_namespaces_nothing_is_granted_cluster_wide() -> None:
     manifests = render(watchNamespaces=[WATCHED, OTHER])
     assert not of_kind(manifests, "ClusterRole") + of_kind(manifests, "ClusterRoleBinding")

@@ -27,6 +27,7 @@ from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connec
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
+from exchange_push_operator.adapters.kubernetes_service_accounts import KubernetesServiceAccounts
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core import status
@@ -121,6 +122,7 @@ def _world(
     closing.callback(exchanges.close)
     return World(
         secrets=KubernetesSecrets(client),
+        accounts=KubernetesServiceAccounts(KubernetesApi(client)),
         exchange=exchanges.connect,
         graph=EntraGraphs(https, clock.now).connect,
         metadata=HttpMetadata(https),

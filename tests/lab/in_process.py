@@ -27,6 +27,7 @@ from lab.exchange.in_process import InProcessExchange
 from lab.exchange.organization import Organization
 from lab.microsoft365 import Microsoft365
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
+from lab.microsoft365.federation import LabIssuer, account_subject
 from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
 from lab.microsoft365.sample import (
     DEDICATED,
@@ -40,6 +41,7 @@ from lab.microsoft365.sample import (
 from lab.resources import resource
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+ISSUER = LabIssuer()
 PASSWORD = "canary-password-5f3a"
 POLICY = {
     "namespaces": {
@@ -109,6 +111,16 @@ class Lab:
     policy: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(POLICY))
     peers: list[Peer] = field(default_factory=list)
     deleted: bool = False
+    accounts: dict[str, str] = field(default_factory=dict)
+    """The service accounts of the resource's namespace: name -> audience last asked for."""
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        """The port ServiceAccounts."""
+        if name not in self.accounts:
+            message = f"service account {namespace}/{name} does not exist; create it"
+            raise Refused(Reason.SERVICE_ACCOUNT_NOT_FOUND, message)
+        self.accounts[name] = audience
+        return ISSUER.token(account_subject(namespace, name), audience, self.clock())
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
         """The port Secrets."""
@@ -205,6 +217,7 @@ def lab(
     clock = Clock()
     certificate = client_certificate(clock)
     microsoft365 = sample(clock=clock, certificate=certificate)
+    microsoft365.tokens.issuers[ISSUER.url] = ISSUER.keys
     organization = default_organization(
         servers=servers,
         auth_certificate=auth_certificate,
@@ -245,6 +258,7 @@ class Operator:
         self.accesses: list[ExchangeAccess] = []
         self.world = World(
             secrets=self,
+            accounts=self,
             exchange=self._exchange,
             graph=self._graph,
             metadata=InProcessMetadata(
@@ -263,6 +277,13 @@ class Operator:
         answer = self.lab.read(namespace, name)
         self.after()
         return answer
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        """The port ServiceAccounts, cut as the others are."""
+        self.before()
+        token = self.lab.token(namespace, name, audience)
+        self.after()
+        return token
 
     def step(self) -> Outcome:
         """One pass, and what the controller does with its outcome."""

@@ -14,8 +14,10 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
+from exchange_push_operator.core.clouds import CLOUDS as PRODUCT_CLOUDS
 from lab.microsoft365 import Microsoft365, sample
 from lab.microsoft365.clouds import CLOUDS, Cloud
+from lab.microsoft365.federation import LabIssuer, account_subject
 from lab.microsoft365.server import NAMES, Microsoft365Servers
 from lab.network.ca import PrivateCA
 from lab.network.redirect import Redirect
@@ -28,16 +30,21 @@ from datetime import UTC, datetime
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
+from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 
 task = json.loads(sys.argv[1])
 https = Https(task["ca"])
+cloud = CLOUDS[task["cloud"]]
+text = {kind: pathlib.Path(path).read_text() for kind, path in task["credential"].items()}
+proof = {kind: value if kind == "certificate" else Sensitive.of(value)
+         for kind, value in text.items()}
+nothing = {"client_secret": None, "certificate": None, "private_key": None}
 access = GraphAccess(
-    task["authority"], task["graph"], task["tenant"], task["client"], None,
-    pathlib.Path(task["certificate"]).read_text(),
-    Sensitive.of(pathlib.Path(task["key"]).read_text()), "1",
+    cloud.authority, cloud.graph, task["tenant"], task["client"], version="1",
+    **{**nothing, **proof},
 )
 try:
     graph = EntraGraphs(https, lambda: datetime.now(UTC)).connect(access)
@@ -74,15 +81,16 @@ def redirect(folder: Path, model: Microsoft365) -> Iterator[Redirect]:
         yield table
 
 
-def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: str) -> Any:
+def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: Any) -> Any:
     task = {
         "ca": str(folder / "ca.pem"),
-        "authority": f"https://{cloud.login[0]}",
-        "graph": f"https://{cloud.graph}",
+        "cloud": cloud.name,
         "tenant": sample.FABRIKAM,
         "client": sample.CLIENT,
-        "certificate": str(folder / "tls.crt"),
-        "key": str(folder / "tls.key"),
+        "credential": {
+            "certificate": str(folder / "tls.crt"),
+            "private_key": str(folder / "tls.key"),
+        },
         "look": "servicePrincipals(appId='00000002-0000-0ff1-ce00-000000000000')"
         "?$select=id,keyCredentials",
         "metadata": f"https://{cloud.acs_host}/metadata/json/1/?realm=fabrikam.com",
@@ -108,6 +116,31 @@ def test_the_adapters_sign_in_look_and_change(
     assert sample.principal(model).keys == ()
     hosts = {line.split(" ")[1].split("/")[2] for line in model.requests()}
     assert hosts == {cloud.login[0], cloud.graph, cloud.acs_host}
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
+def test_a_client_secret_signs_in_in_every_cloud(
+    folder: Path, redirect: Redirect, cloud: Cloud
+) -> None:
+    (folder / "client-secret").write_text(sample.SECRET)
+    credential = {"client_secret": str(folder / "client-secret")}
+    said = ask(folder, redirect, cloud, credential=credential)
+    assert said == [sample.FABRIKAM, 1, sample.FABRIKAM]
+
+
+@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
+def test_a_service_account_signs_in_in_every_cloud_with_its_audience(
+    folder: Path, model: Microsoft365, redirect: Redirect, cloud: Cloud
+) -> None:
+    issuer, subject = LabIssuer(), account_subject("exchange", "fabrikam-entra")
+    audience = PRODUCT_CLOUDS[cloud.name].federated_audience
+    model.tokens.issuers[issuer.url] = issuer.keys
+    application = sample.principal(model, sample.CLIENT)
+    application.federated = (issuer.credential(subject, audience),)
+    (folder / "token").write_text(issuer.token(subject, audience, model.now()))
+    credential = {"federated_token": str(folder / "token")}
+    said = ask(folder, redirect, cloud, credential=credential)
+    assert said == [sample.FABRIKAM, 1, sample.FABRIKAM]
 
 
 def test_a_lost_answer_is_an_unknown_outcome(

@@ -17,6 +17,7 @@ from exchange_push_operator.core.ports import (
     GraphAccess,
     Metadata,
     Secrets,
+    ServiceAccounts,
 )
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
 
@@ -56,6 +57,7 @@ class World:
     """The doors to the outside, made once by the console command."""
 
     secrets: Secrets
+    accounts: ServiceAccounts
     exchange: Callable[[ExchangeAccess], Exchange]
     graph: Callable[[GraphAccess], Graph]
     metadata: Metadata
