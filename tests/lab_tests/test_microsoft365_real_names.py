@@ -24,6 +24,7 @@ from lab.network.redirect import Redirect
 
 pytestmark = pytest.mark.lab
 
+ISSUER, SUBJECT = LabIssuer(), account_subject("exchange", "fabrikam-entra")
 CHILD = """
 import json, pathlib, sys
 from datetime import UTC, datetime
@@ -38,20 +39,23 @@ from exchange_push_operator.core.ports import GraphAccess, Sensitive
 task = json.loads(sys.argv[1])
 https = Https(task["ca"])
 cloud = CLOUDS[task["cloud"]]
-text = {kind: pathlib.Path(path).read_text() for kind, path in task["credential"].items()}
-proof = {kind: value if kind == "certificate" else Sensitive.of(value)
-         for kind, value in text.items()}
-nothing = {"client_secret": None, "certificate": None, "private_key": None}
-access = GraphAccess(
-    cloud.authority, cloud.graph, task["tenant"], task["client"], version="1",
-    **{**nothing, **proof},
-)
+nothing = dict.fromkeys(("client_secret", "certificate", "private_key"))
+
+def access(number, files):
+    proof = {kind: pathlib.Path(path).read_text() for kind, path in files.items()}
+    hidden = {kind: Sensitive.of(text) for kind, text in proof.items() if kind != "certificate"}
+    return GraphAccess(cloud.authority, cloud.graph, task["tenant"], task["client"],
+                       version=f"{number}@", **{**nothing, **proof, **hidden})
+
 try:
-    graph = EntraGraphs(https, lambda: datetime.now(UTC)).connect(access)
-    found = graph.send(GraphRequest("GET", task["look"]))
-    graph.send(GraphRequest("PATCH", "servicePrincipals/" + found["id"], {"keyCredentials": []}))
+    graphs = EntraGraphs(https, lambda: datetime.now(UTC))
+    connected = [graphs.connect(access(*one)) for one in enumerate(task["credentials"])]
+    tenants = [graph.identity().tenant_id for graph in connected]
+    found = connected[0].send(GraphRequest("GET", task["look"]))
+    path = "servicePrincipals/" + found["id"]
+    connected[0].send(GraphRequest("PATCH", path, {"keyCredentials": []}))
     metadata = HttpMetadata(https).fetch(task["metadata"])
-    print(json.dumps([graph.identity().tenant_id, len(found["keyCredentials"]), metadata["realm"]]))
+    print(json.dumps([tenants, len(found["keyCredentials"]), metadata["realm"]]))
 except PushError as error:
     print(json.dumps(str(error)))
 """
@@ -81,16 +85,18 @@ def redirect(folder: Path, model: Microsoft365) -> Iterator[Redirect]:
         yield table
 
 
+def credentials(folder: Path) -> list[dict[str, str]]:
+    """The client certificate: the files by the fields of GraphAccess."""
+    return [{"certificate": str(folder / "tls.crt"), "private_key": str(folder / "tls.key")}]
+
+
 def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: Any) -> Any:
     task = {
         "ca": str(folder / "ca.pem"),
         "cloud": cloud.name,
         "tenant": sample.FABRIKAM,
         "client": sample.CLIENT,
-        "credential": {
-            "certificate": str(folder / "tls.crt"),
-            "private_key": str(folder / "tls.key"),
-        },
+        "credentials": credentials(folder),
         "look": "servicePrincipals(appId='00000002-0000-0ff1-ce00-000000000000')"
         "?$select=id,keyCredentials",
         "metadata": f"https://{cloud.acs_host}/metadata/json/1/?realm=fabrikam.com",
@@ -109,38 +115,24 @@ def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: Any) -> Any:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
-def test_the_adapters_sign_in_look_and_change(
+def test_all_three_identities_sign_in_and_the_adapters_look_and_change(
     folder: Path, model: Microsoft365, redirect: Redirect, cloud: Cloud
 ) -> None:
-    assert ask(folder, redirect, cloud) == [sample.FABRIKAM, 1, sample.FABRIKAM]
+    audience = PRODUCT_CLOUDS[cloud.name].federated_audience
+    model.tokens.issuers[ISSUER.url] = ISSUER.keys
+    application = sample.principal(model, sample.CLIENT)
+    application.federated = (ISSUER.credential(SUBJECT, audience),)
+    (folder / "token").write_text(ISSUER.token(SUBJECT, audience, model.now()))
+    (folder / "client-secret").write_text(sample.SECRET)
+    others = [
+        {"client_secret": str(folder / "client-secret")},
+        {"federated_token": str(folder / "token")},
+    ]
+    said = ask(folder, redirect, cloud, credentials=[*credentials(folder), *others])
+    assert said == [[sample.FABRIKAM] * 3, 1, sample.FABRIKAM]
     assert sample.principal(model).keys == ()
     hosts = {line.split(" ")[1].split("/")[2] for line in model.requests()}
     assert hosts == {cloud.login[0], cloud.graph, cloud.acs_host}
-
-
-@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
-def test_a_client_secret_signs_in_in_every_cloud(
-    folder: Path, redirect: Redirect, cloud: Cloud
-) -> None:
-    (folder / "client-secret").write_text(sample.SECRET)
-    credential = {"client_secret": str(folder / "client-secret")}
-    said = ask(folder, redirect, cloud, credential=credential)
-    assert said == [sample.FABRIKAM, 1, sample.FABRIKAM]
-
-
-@pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
-def test_a_service_account_signs_in_in_every_cloud_with_its_audience(
-    folder: Path, model: Microsoft365, redirect: Redirect, cloud: Cloud
-) -> None:
-    issuer, subject = LabIssuer(), account_subject("exchange", "fabrikam-entra")
-    audience = PRODUCT_CLOUDS[cloud.name].federated_audience
-    model.tokens.issuers[issuer.url] = issuer.keys
-    application = sample.principal(model, sample.CLIENT)
-    application.federated = (issuer.credential(subject, audience),)
-    (folder / "token").write_text(issuer.token(subject, audience, model.now()))
-    credential = {"federated_token": str(folder / "token")}
-    said = ask(folder, redirect, cloud, credential=credential)
-    assert said == [sample.FABRIKAM, 1, sample.FABRIKAM]
 
 
 def test_a_lost_answer_is_an_unknown_outcome(
