@@ -41,7 +41,6 @@ from lab.microsoft365.sample import (
 from lab.resources import resource
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
-ISSUER = LabIssuer()
 PASSWORD = "canary-password-5f3a"
 POLICY = {
     "namespaces": {
@@ -75,6 +74,7 @@ OLDER = Peer(
 """A resource of the same organisation that was there before."""
 
 Cut = Callable[[], None]
+ISSUER = LabIssuer()
 
 
 def _no_cut() -> None:
@@ -217,7 +217,6 @@ def lab(
     clock = Clock()
     certificate = client_certificate(clock)
     microsoft365 = sample(clock=clock, certificate=certificate)
-    microsoft365.tokens.issuers[ISSUER.url] = ISSUER.keys
     organization = default_organization(
         servers=servers,
         auth_certificate=auth_certificate,
@@ -232,6 +231,7 @@ def lab(
             "client-secret": SECRET.encode(),
         },
     }
+    microsoft365.tokens.issuers[ISSUER.url] = ISSUER.keys
     return Lab(organization, microsoft365, clock, resource(spec), secrets)
 
 
