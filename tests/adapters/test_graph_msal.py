@@ -69,7 +69,7 @@ class Tenant:
             client_secret=Sensitive.of(SECRET),
             certificate=None,
             private_key=None,
-            version="exchange/fabrikam-entra:1",
+            version="exchange/fabrikam-entra@1",
         )
         return replace(secret, **changed)
 
@@ -147,9 +147,19 @@ def test_many_threads_sign_in_once(tenant: Tenant) -> None:
 
 def test_a_new_version_of_the_secret_is_used_from_its_first_call(tenant: Tenant) -> None:
     tenant.graphs.connect(tenant.access()).identity()
-    wrong = tenant.access(version="exchange/fabrikam-entra:2", client_secret=Sensitive.of("wrong"))
+    wrong = tenant.access(version="exchange/fabrikam-entra@2", client_secret=Sensitive.of("wrong"))
     with pytest.raises(Refused):
         tenant.graphs.connect(wrong).identity()
+
+
+def test_a_broken_credential_of_the_same_application_blocks_nobody(tenant: Tenant) -> None:
+    """Two resources, one application, a Secret each: no sign-in is thrown away for the other's."""
+    broken = tenant.access(version="other/entra@1", client_secret=Sensitive.of("wrong"))
+    for _ in range(2):
+        assert tenant.graphs.connect(tenant.access()).identity().tenant_id == FABRIKAM
+        with pytest.raises(Refused):
+            tenant.graphs.connect(broken).identity()
+    assert tenant.sign_ins() == 3  # one that lasts, and two that were refused
 
 
 def test_tokens_of_one_tenant_are_not_used_for_another(tenant: Tenant) -> None:

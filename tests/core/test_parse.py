@@ -65,6 +65,18 @@ def test_the_example_with_its_defaults() -> None:
             "tenant.credentials.client_secret",
             SecretKey("a", "b"),
         ),
+        (
+            {
+                "tenant": {
+                    "credentials": {
+                        "clientCertificate": None,
+                        "workloadIdentity": {"serviceAccountRef": {"name": "entra"}},
+                    }
+                }
+            },
+            "tenant.credentials.service_account",
+            "entra",
+        ),
         ({"certificate": {"thumbprint": "a" * 40}}, "thumbprint", "A" * 40),
         ({}, "roll_over", None),
         (

@@ -112,9 +112,11 @@ class SignIn:
             message = f"{host_of(access.authority)}: its OpenID configuration cannot be used"
             raise Unreachable(message) from error
 
-    def _credential(self) -> str | dict[str, str]:
+    def _credential(self) -> str | dict[str, Any]:
         """MSAL's form of the credential, checked as far as can be without asking anybody."""
         access = self._access
+        if access.federated_token is not None:
+            return {"client_assertion": self._assertion}  # MSAL calls it when it asks Entra ID
         if access.certificate is None or access.private_key is None:
             secret = access.client_secret.reveal() if access.client_secret else ""
             if not secret or secret != secret.strip():
@@ -127,6 +129,13 @@ class SignIn:
         key = access.private_key.reveal()
         self._expires = check_client_certificate(access.certificate, key, self._now())
         return {"private_key": key, "public_certificate": access.certificate}
+
+    def _assertion(self) -> str:
+        token = self._access.federated_token
+        try:
+            return token.reveal() if token else ""
+        except PushError as error:
+            raise _NoAnswerError(error) from error
 
     def _without_secret(self, result: Mapping[str, Any]) -> Mapping[str, Any]:
         # Entra ID does not repeat secrets; what answers in its place might. Before anything is

@@ -27,7 +27,7 @@ _SHORT = 2.0  # seconds; who asks for more gets it from the work queue, not from
 
 
 class EntraGraphs:
-    """Sign-ins by tenant and application; the ones used longest ago go when there are too many.
+    """Sign-ins by tenant, application and where its credential is; the ones used longest ago go.
 
     An access with a new version takes the place of the old one, so an older credential is never
     used again. ``now`` gives the time, ``pause`` waits the few moments between two tries.
@@ -53,7 +53,8 @@ class EntraGraphs:
         return EntraGraph(access, self._sign_in(access), self._https, self._pause)
 
     def _sign_in(self, access: GraphAccess) -> SignIn:
-        key = (access.authority, access.graph, access.tenant_id, access.client_id)
+        holder = access.version.partition("@")[0]
+        key = (access.authority, access.graph, access.tenant_id, access.client_id, holder)
         with self._lock:
             sign_in = self._sign_ins.pop(key, None)
             if sign_in is None or sign_in.version != access.version:

@@ -47,11 +47,12 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class TenantCredentials:
-    """How to sign in to the tenant: one of the two is set."""
+    """How to sign in to the tenant: one of the three is set. ``service_account`` is a name."""
 
     client_id: str
     certificate_secret: str | None
     client_secret: SecretKey | None
+    service_account: str | None
 
 
 @dataclass(frozen=True, slots=True)

@@ -103,10 +103,12 @@ def _cloud(name: str) -> Cloud:
 def _credentials(spec: Mapping[str, Any]) -> TenantCredentials:
     certificate = spec.get("clientCertificate")
     secret = spec.get("clientSecret")
+    workload = spec.get("workloadIdentity")
     return TenantCredentials(
         client_id=spec["clientId"],
         certificate_secret=certificate["secretRef"]["name"] if certificate else None,
         client_secret=_secret_key(secret["secretRef"]) if secret else None,
+        service_account=workload["serviceAccountRef"]["name"] if workload else None,
     )
 
 

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     # Stalled: a person must act
     INVALID_SPEC = "InvalidSpec"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no password
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason, no password
     ACCESS_DENIED = "AccessDenied"
     SECOND_HOP_FAILED = "SecondHopFailed"
@@ -104,6 +105,7 @@ STALLED = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.SECRET_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
         Reason.SECRET_INVALID,
         Reason.ACCESS_DENIED,
         Reason.SECOND_HOP_FAILED,

@@ -17,6 +17,7 @@ from exchange_push_operator.core.ports import (
     GraphAccess,
     Metadata,
     Secrets,
+    ServiceAccounts,
 )
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
 from exchange_push_operator.reconcile.written import Written
@@ -57,6 +58,7 @@ class World:
     """The doors to the outside, made once by the console command."""
 
     secrets: Secrets
+    accounts: ServiceAccounts
     exchange: Callable[[ExchangeAccess], Exchange]
     graph: Callable[[GraphAccess], Graph]
     metadata: Metadata

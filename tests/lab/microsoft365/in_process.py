@@ -206,6 +206,9 @@ class InProcessGraph:
         access = self._access
         if access.client_secret is not None:
             return {"client_secret": access.client_secret.reveal()}
+        if access.federated_token is not None:
+            token = access.federated_token.reveal()
+            return {"client_assertion_type": ASSERTION_TYPE, "client_assertion": token}
         if access.certificate is None or access.private_key is None:
             message = "an access needs a client secret or a certificate with its key"
             raise AssertionError(message)
