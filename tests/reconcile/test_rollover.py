@@ -271,7 +271,7 @@ def test_a_lost_status_starts_the_grace_anew_and_harms_nothing() -> None:
     assert watch.failed == []
 
 
-def test_the_smallest_trace_of_a_shorter_renew_before_is_refused() -> None:
+def test_a_renew_before_as_long_as_the_life_of_a_certificate_is_refused() -> None:
     outside = managed({"renewBefore": "2880h"})
     watch = ready_enough(outside)
     Operator(outside, after=watch).run()
