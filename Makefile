@@ -95,7 +95,7 @@ bench: $(READY) ## The figures of docs/figures.md, measured
 matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
 	@$(BIN)/python -m lab.matrix $(ARGS)
 
-nightly: $(READY) ## 10,000 random organisations with random faults, and the matrix; half an hour
+nightly: $(READY) ## 10,000 random organisations with random faults, roll-overs under every fault, the matrix; about an hour
 	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
 
 bench-exchange: $(READY) ## The table of docs/performance.md: our looks over WinRM against one script for each

@@ -14,7 +14,7 @@ from lab.exchange.build import add_auth_certificate, add_server
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, Operator
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
-from lab.microsoft365.sample import FABRIKAM
+from lab.microsoft365.sample import CLIENT, FABRIKAM
 from reconcile.test_crash import Counter, Killed
 
 pytestmark = pytest.mark.lab
@@ -210,6 +210,22 @@ def test_a_server_that_is_away_stops_the_roll_over_and_nothing_else() -> None:
     assert watch.failed == []
 
 
+def test_an_identity_that_may_only_read_waits_for_an_administrator() -> None:
+    outside, watch = due()
+    rights = ("Application.Read.All", "Application.ReadWrite.All")
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights[:1])
+    operator = Operator(outside, after=watch)
+    pass_days(operator, watch, 3)
+    assert outside.status["certificate"]["next"]["stage"] == "WaitsForKey"
+    assert outside.condition("InSync") == ("False", "AwaitingAdministrator")
+    assert made(outside, SET) == 0
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights)
+    pass_days(Operator(outside, after=watch), watch, 1)
+    assert outside.status["certificate"]["next"]["stage"] == "Staged"
+    assert made(outside, NEW) == 1
+    assert watch.failed == []
+
+
 def test_an_unlisted_server_without_the_next_key_stops_the_staging() -> None:
     outside, watch = due()
     add_server(outside.organization, "EX9")
@@ -255,7 +271,7 @@ def test_a_lost_status_starts_the_grace_anew_and_harms_nothing() -> None:
     assert watch.failed == []
 
 
-def test_the_smallest_trace_of_a_shorter_renew_before_is_refused() -> None:
+def test_a_renew_before_as_long_as_the_life_of_a_certificate_is_refused() -> None:
     outside = managed({"renewBefore": "2880h"})
     watch = ready_enough(outside)
     Operator(outside, after=watch).run()

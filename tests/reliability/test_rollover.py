@@ -26,7 +26,14 @@ from reliability.told import Telling
 pytestmark = pytest.mark.lab
 
 # The probe itself fails under these, roll-over or not.
-BREAK_THE_PROBE = ("outbound_blocked", "clock_skew", "acs_failure", "push_failure")
+BREAK_THE_PROBE = (
+    "acs_failure",
+    "clock_skew",
+    "health_manager_broken",
+    "health_manager_stopped",
+    "outbound_blocked",
+    "push_failure",
+)
 CMDLETS = (
     "Copy-ExchangeCertificate",
     "Get-AuthConfig",
@@ -82,6 +89,11 @@ class RollOver(Telling):
 @example(found=[Fault(25, "reset_after_patch", 1, MICROSOFT)])
 @given(st.lists(faults, min_size=1, max_size=3).map(lambda f: sorted(f, key=lambda one: one.at)))
 def test_a_roll_over_ends_well_whatever_goes_wrong_in_it(found: list[Fault]) -> None:
+    ends_well(found)
+
+
+def ends_well(found: list[Fault]) -> None:
+    """No probe failed, and one certificate and one key took the place of another."""
     telling = RollOver(managed(left=70.5), found)
     outside, before = telling.outside, len(telling.outside.key_credentials())
     transports = [server.transport for server in outside.organization.servers.values()]
@@ -93,6 +105,22 @@ def test_a_roll_over_ends_well_whatever_goes_wrong_in_it(found: list[Fault]) -> 
     assert outside.status["certificate"]["origin"] == "Created"
     assert before <= len(outside.key_credentials()) <= before + rivals
     assert transports == [server.transport for server in outside.organization.servers.values()]
+
+
+# Every fault at every remote call of the pass that makes, copies, adds the key and stages.
+_KINDS = [
+    *((name, value, where) for name, value in ON_SERVERS for where in SERVERS[:2]),
+    *((name, value, ALL) for name, value in usable(*OF_ORGANIZATION)),
+    *((name, value, MICROSOFT) for name, value in usable(*OF_MICROSOFT)),
+]
+_CALLS = 60
+_PRODUCT = [Fault(at, *kind, calls=8) for at in range(_CALLS) for kind in _KINDS]
+_NIGHTLY = settings().max_examples > 1000
+
+
+@pytest.mark.parametrize("fault", _PRODUCT if _NIGHTLY else _PRODUCT[:: 3 * _CALLS + 1], ids=str)
+def test_a_roll_over_ends_well_with_each_fault_at_each_call(fault: Fault) -> None:
+    ends_well([fault])
 
 
 def test_the_watch_sees_a_probe_that_fails() -> None:
