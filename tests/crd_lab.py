@@ -19,7 +19,7 @@ EXAMPLE: dict[str, Any] = yaml.safe_load((EXAMPLES / "pushconfig.yaml").read_tex
 def installed_crd(control_plane: ControlPlane, namespace: str) -> Iterator[ControlPlane]:
     run = control_plane.run_kubectl
     run("apply", "--server-side", "--force-conflicts", "-f", str(CRD))
-    run("wait", "--for=condition=Established", "crd/exchangepushconfigs.exchangepush.dev")
+    control_plane.wait_until_established("exchangepushconfigs.exchangepush.dev")
     control_plane.create_namespace(namespace)
     yield control_plane
     run("delete", "exchangepushconfigs,secrets", "--all", "--wait=false", namespace=namespace)

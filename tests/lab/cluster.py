@@ -7,6 +7,8 @@ import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
+from lab.wait import until
+
 
 @dataclass(slots=True)
 class Cluster:
@@ -51,6 +53,12 @@ class Cluster:
         cache = self.folder / "kubectl-cache"
         command = [str(self.kubectl), f"--kubeconfig={self.kubeconfig}", f"--cache-dir={cache}"]
         return [*command, f"--namespace={namespace}"] if namespace else command
+
+    def wait_until_established(self, crd: str) -> None:
+        """Wait until a CRD is served; ``kubectl wait`` fails on one that has no status yet."""
+        path = '{.status.conditions[?(@.type=="Established")].status}'
+        look = ("get", "crd", crd, "-o", f"jsonpath={path}")
+        until(lambda: self.run_kubectl(*look).stdout == "True", 60, f"the CRD {crd}")
 
     def create_namespace(self, name: str) -> None:
         """Make the namespace, or leave it as it is where it exists."""

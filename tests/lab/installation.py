@@ -90,7 +90,7 @@ class Installation:
             return  # somebody else's: not ours to change
         self._made.append(("crd", CRD_NAME))
         self.cluster.run_kubectl("apply", "--server-side", "-f", str(CRD))
-        self.cluster.run_kubectl("wait", "--for=condition=Established", f"crd/{CRD_NAME}")
+        self.cluster.wait_until_established(CRD_NAME)
 
     def _rbac(self) -> list[Manifest]:
         documents = yaml.safe_load_all(_OPERATOR.read_text("utf-8"))
