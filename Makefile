@@ -11,6 +11,7 @@ SHELL := /bin/sh
 BIN := .venv/bin
 PACKAGES := .venv/packages.stamp
 READY := .venv/ready.stamp
+FOREIGN := .venv/foreign.stamp
 RELEASE := exchange-push-operator
 CHART := helm/$(RELEASE)
 IMAGE ?= $(RELEASE):dev
@@ -45,7 +46,7 @@ demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
 	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
 
-test: $(READY) ## All tests (ARGS=... goes to pytest)
+test: $(READY) $(FOREIGN) ## All tests (ARGS=... goes to pytest)
 	@$(BIN)/python -m lab.control_plane ensure --helm
 	@$(BIN)/pytest $(WITH_POWERSHELL) $(ARGS)
 
@@ -72,7 +73,7 @@ verify: $(READY) ## Copies agree: CRD in the chart, rendered manifests
 render: $(READY) ## Write those copies anew
 	@$(BIN)/python hack/verify.py --write
 
-cov: $(READY) ## Tests with branch coverage; core, stages and reconcile need 95 %
+cov: $(READY) $(FOREIGN) ## Tests with branch coverage; core, stages and reconcile need 95 %
 	@$(BIN)/python -m lab.control_plane ensure --helm
 	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 	@$(BIN)/coverage report --include='*/core/*,*/stages/*,*/reconcile.py,*/reconcile/*' --fail-under=95
@@ -94,7 +95,7 @@ bench: $(READY) ## The figures of docs/figures.md, measured
 matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
 	@$(BIN)/python -m lab.matrix $(ARGS)
 
-nightly: $(READY) ## 10,000 random organisations with random faults, and the matrix; half an hour
+nightly: $(READY) ## 10,000 random organisations with random faults, roll-overs under every fault, the matrix; about an hour
 	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
 
 bench-exchange: $(READY) ## The table of docs/performance.md: our looks over WinRM against one script for each
@@ -116,6 +117,12 @@ which-python:
 $(PACKAGES): requirements/dev.txt
 	$(CHECK_PYTHON)
 	@"$(PYTHON)" hack/setup_venv.py --stamp $@
+
+# Microsoft's own clients, which judge the lab: 400 MB, so not for make unit, demo and lab.
+$(FOREIGN): requirements/foreign.txt $(PACKAGES)
+	@echo "setup: installing Microsoft's own clients for the tests (about a minute)" >&2
+	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements/foreign.txt
+	@touch $@
 
 # The checkout itself as an editable install: gives the console command and its version.
 $(READY): $(PACKAGES) pyproject.toml

@@ -21,6 +21,7 @@ compile() {
 compile run pyproject.toml "$@"
 compile kerberos pyproject.toml -c requirements/run.txt --extra kerberos "$@"
 compile dev pyproject.toml -c requirements/run.txt --group dev "$@"
+compile foreign -c requirements/dev.txt --group foreign "$@"
 compile image --group image "$@"
 compile go --group go "$@"
 compile tools --group tools "$@"

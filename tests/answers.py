@@ -10,6 +10,7 @@ from __future__ import annotations
 import base64
 import functools
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
@@ -259,7 +260,7 @@ def missing(kind: str = "InvalidOperationException") -> CmdletFailed:
 def entry(of: Certificate = AUTH, **changes: Any) -> dict[str, Any]:
     """A key credential as Graph gives it out."""
     return {
-        **new_entry(of, "aaaaaaaa-0000-4000-8000-000000000001"),
+        **new_entry(of, "aaaaaaaa-0000-4000-8000-000000000001", of.not_before),
         "customKeyIdentifier": of.thumbprint,
         **changes,
     }
@@ -297,18 +298,27 @@ def seen(
     for name in listed:
         changed = {**_server(name), **(servers or {}).get(name, {})}
         answers |= {(name, look): said for look, said in changed.items()}
-    graph: Mapping[str, Any] | PushError
-    graph = keys if isinstance(keys, PushError) else {"id": OBJECT, "keyCredentials": list(keys)}
+    graph = {look: _keys(()) for look in principal.requests(asked)}
     return Observations(
         FABRIKAM,
         cmdlets={key: _answer(said) for key, said in answers.items()},
         away={name: Unreachable(f"{name}: connection refused") for name in away},
         answered=tuple(listed),
-        graph_answers={principal.request(asked): graph},
+        graph_answers={**graph, principal.request(asked): _keys(keys)},
         documents={asked.metadata_url: {"realm": FABRIKAM} if document is None else document},
         identity=Identity(FABRIKAM, frozenset({"Application.ReadWrite.All"})),
         period=(NOW, NOW),
     )
+
+
+def beside(observed: Observations, keys: Rows | PushError) -> Observations:
+    """The same, with other keys on the first-party principal that is not the target."""
+    graph = {**observed.graph_answers, principal.SHARED: _keys(keys)}
+    return replace(observed, graph_answers=graph)
+
+
+def _keys(said: Rows | PushError) -> Mapping[str, Any] | PushError:
+    return said if isinstance(said, PushError) else {"id": OBJECT, "keyCredentials": list(said)}
 
 
 def _organization(asked: PushConfig) -> Mapping[Cmdlet, Said]:

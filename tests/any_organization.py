@@ -53,7 +53,7 @@ from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.friendly_name import friendly_name
-from exchange_push_operator.core.key_credentials import own_key_id
+from exchange_push_operator.core.key_credentials import own_key_id, own_key_ids
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.ports import Answer
 
@@ -248,7 +248,14 @@ class World:
     def keys(self) -> list[dict[str, Any]]:
         """Key credentials in every spelling, ours and others'."""
         made = [self.key(number) for number in range(self.rng.randint(0, 5))]
+        made += self.renewed() if self.rarely(0.2) else []
         return list({raw["keyId"].lower(): raw for raw in made}.values())
+
+    def renewed(self) -> list[dict[str, Any]]:
+        """A key of ours and the one that has joined it."""
+        ends = (days(5), days(1000))
+        ids = own_key_ids(ORGANIZATION_ID, AUTH)
+        return [entry(keyId=own, endDateTime=end) for own, end in zip(ids, ends, strict=False)]
 
     def key(self, number: int) -> dict[str, Any]:
         of = self.rng.choice(POOL)

@@ -35,9 +35,13 @@ EVERY_VALUE: Values = {
     "logLevel": "debug",
     "logFormat": "text",
     "caBundle": {"configMapName": "corp-ca", "key": "bundle.pem"},
+    "entraProxy": {
+        "url": "https://proxy.corp.fabrikam.com:3129",
+        "credentialsSecretName": "entra-proxy",
+    },
     "krb5Conf": {"configMapName": "corp-krb5"},
     "extraArgs": ["--unreachable-grace-period=10m"],
-    "extraEnv": [{"name": "HTTPS_PROXY", "value": "http://proxy.corp.fabrikam.com:3128"}],
+    "extraEnv": [{"name": "TZ", "value": "Europe/Berlin"}],
     "image": {"repository": "registry.fabrikam.com/operator", "digest": f"sha256:{'0' * 64}"},
     "imagePullSecrets": [{"name": "registry"}],
     "serviceAccount": {"annotations": {"fabrikam.com/owner": "mail"}},
@@ -174,6 +178,8 @@ def test_settings_become_flags() -> None:
         "--policy=/etc/exchange-push-operator/policy.yaml",
         f"--namespace={WATCHED}",
         "--ca-file=/etc/exchange-push-operator/ca.crt",
+        "--entra-proxy=https://proxy.corp.fabrikam.com:3129",
+        "--entra-proxy-credentials=/etc/exchange-push-operator/entra-proxy",
         "--read-only",
         "--max-interval=15m",
         "--log-level=debug",
@@ -186,6 +192,7 @@ def test_settings_become_flags() -> None:
 def test_the_operator_understands_the_flags_of_the_chart(values: Values, tmp_path: Path) -> None:
     for name in ("policy.yaml", "ca.crt"):
         (tmp_path / name).touch()
+    (tmp_path / "entra-proxy").mkdir()
     flags = [one.replace(f"/etc/{NAME}", str(tmp_path)) for one in arguments(**values)]
     settings = read(parse(flags), environment={})
     assert settings.policy == tmp_path / "policy.yaml"
@@ -205,6 +212,14 @@ def test_a_ca_bundle_comes_from_a_secret_or_a_config_map(bundle: Values, source:
     ((kind, of_source),) = source.items()
     file = {"key": "bundle.pem", "path": "ca.crt"}
     assert {kind: {**of_source, "items": [file]}} in sources
+
+
+def test_the_proxys_credentials_are_two_files_of_a_secret() -> None:
+    files = [{"key": key, "path": f"entra-proxy/{key}"} for key in ("username", "password")]
+    secret = {"secret": {"name": "entra-proxy", "items": files}}
+    assert secret in projected(render(**EVERY_VALUE))
+    plain = render(entraProxy={"url": "http://proxy.corp.fabrikam.com:3128"})
+    assert not any("secret" in source for source in projected(plain))
 
 
 def test_a_krb5_conf_comes_from_a_config_map() -> None:
@@ -256,6 +271,11 @@ def test_an_existing_service_account_is_used_by_name() -> None:
         ({"policy": {"namespaces": {"exchange": {"tenantIds": ["fabrikam"]}}}}, "/tenantIds/0"),
         ({"policy": {"namespaces": {"exchange": {"principals": ["Any"]}}}}, "/principals/0"),
         ({"policy": {"namespaces": {"exch*": {}}}}, "exch*"),
+        ({"entraProxy": {"url": "http://svc:secret@proxy:3128"}}, "/entraProxy/url"),
+        (
+            {"entraProxy": {"url": "http://proxy:3128", "credentialsSecretName": "a"}},
+            "/entraProxy",
+        ),
         ({"hostAliases": [{"ip": "10.0.0.11"}]}, "/hostAliases/0"),
         ({"caBundle": {"secretName": "a", "configMapName": "b"}}, "secretName or configMapName"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is required"),
@@ -289,6 +309,41 @@ def test_the_operator_may_do_no_more_than_it_needs(kind: str, values: Values) ->
         "/secrets": ["get"],
         "events.k8s.io/events": ["create", "patch"],
     }
+
+
+TOKENS: Values = {"policy": {"namespaces": {WATCHED: {"serviceAccounts": ["a", "b"]}, OTHER: {}}}}
+TOKENS_OF_ALL: Values = {"policy": {"namespaces": {"*": {"serviceAccounts": ["c"]}}}}
+
+
+def tokens(**values: Any) -> dict[tuple[str, str], list[str]]:
+    """Whose tokens may be asked for: (kind, namespace) -> names of service accounts."""
+    found = {}
+    for role in render(**values):
+        for rule in role.get("rules", ()):
+            if rule["resources"] == ["serviceaccounts/token"]:
+                assert rule["verbs"] == ["create"]
+                place = (role["kind"], role["metadata"].get("namespace", ""))
+                found[place] = rule["resourceNames"]
+    return found
+
+
+@pytest.mark.parametrize(
+    ("values", "granted"),
+    [
+        ({}, {}),
+        (TOKENS, {("Role", WATCHED): ["a", "b"]}),
+        ({**TOKENS, "watchNamespaces": [WATCHED, OTHER]}, {("Role", WATCHED): ["a", "b"]}),
+        ({**TOKENS, "watchNamespaces": [OTHER]}, {}),
+        (TOKENS_OF_ALL, {("ClusterRole", ""): ["c"]}),
+        ({**TOKENS_OF_ALL, "watchNamespaces": [WATCHED]}, {("Role", WATCHED): ["c"]}),
+        ({**TOKENS, "rbac": {"create": False}}, {}),
+    ],
+    ids=["none", "named", "watched", "not watched", "everywhere", "all watched", "by hand"],
+)
+def test_only_tokens_of_accounts_that_the_policy_names_may_be_asked_for(
+    values: Values, granted: dict[tuple[str, str], list[str]]
+) -> None:
+    assert tokens(**values) == granted
 
 
 def test_with_watched_namespaces_nothing_is_granted_cluster_wide() -> None:

@@ -18,6 +18,7 @@ GUID = "8b7a6c5d-0000-4000-8000-1a2b3c4d5e6f"
 OTHER_GUID = "9c8b7a6d-0000-4000-8000-2b3c4d5e6f70"
 THUMBPRINT = "7595DBDEA83DACB5757441D44899BCDB9911253C"
 HTTPS_URL = "https://issuer.example.com/metadata/json/1/?realm=fabrikam.com"
+WORKLOAD = {"serviceAccountRef": {"name": "entra"}}
 SECRET = {"secretRef": {"name": "entra", "key": "client-secret"}}
 
 Changes = dict[str, Any]  # a dotted path below spec -> its value, None to leave the field out
@@ -105,16 +106,34 @@ RULES = [
         ("spec.tenant.cloud", '"Global", "USGovernmentL4"'),
     ),
     Rule(
-        "an identity is a certificate or a secret, one of them",
+        "an identity is a service account, a certificate or a secret: one of them",
         {"tenant.credentials.clientCertificate": None, "tenant.credentials.clientSecret": SECRET},
         {"tenant.credentials.clientSecret": SECRET},
-        ("spec.tenant.credentials", "exactly one of clientCertificate and clientSecret"),
+        ("spec.tenant.credentials", "exactly one of workloadIdentity, clientCertificate"),
     ),
     Rule(
-        "an identity is a certificate or a secret, not nothing",
+        "an identity is a service account, a certificate or a secret: not nothing",
         {},
         {"tenant.credentials.clientCertificate": None},
-        ("spec.tenant.credentials", "exactly one of clientCertificate and clientSecret"),
+        ("spec.tenant.credentials", "exactly one of workloadIdentity, clientCertificate"),
+    ),
+    Rule(
+        "an identity is a service account, a certificate or a secret: not two of them",
+        {
+            "tenant.credentials.clientCertificate": None,
+            "tenant.credentials.workloadIdentity": WORKLOAD,
+        },
+        {"tenant.credentials.workloadIdentity": WORKLOAD},
+        ("spec.tenant.credentials", "exactly one of workloadIdentity, clientCertificate"),
+    ),
+    Rule(
+        "a service account is named as Kubernetes names it",
+        {},
+        {
+            "tenant.credentials.clientCertificate": None,
+            "tenant.credentials.workloadIdentity": {"serviceAccountRef": {"name": "a/token"}},
+        },
+        ("spec.tenant.credentials.workloadIdentity.serviceAccountRef.name", "should match"),
     ),
     Rule(
         "an identity has a client id",
@@ -127,12 +146,6 @@ RULES = [
         {"tenant.credentials.clientId": GUID.upper()},
         {"tenant.credentials.clientId": "my-app"},
         ("spec.tenant.credentials.clientId", "must be a GUID"),
-    ),
-    Rule(
-        "workload identity is not offered yet",
-        {},
-        {"tenant.credentials.workloadIdentity": {"serviceAccountRef": {"name": "entra"}}},
-        ("spec.tenant.credentials.workloadIdentity", "unknown field"),
     ),
     Rule(
         "a managed principal needs an identity",
@@ -287,11 +300,26 @@ RULES = [
         ("spec.exchange.connection.credentialsSecretRef.namespace", "unknown field"),
     ),
     Rule(
-        "the certificate policy is Adopt",
-        {"certificate.policy": "Adopt"},
+        "the certificate policy is Adopt or Manage",
         {"certificate.policy": "Manage"},
-        ("spec.certificate.policy", '"Adopt"'),
+        {"certificate.policy": "Replace"},
+        ("spec.certificate.policy", '"Adopt", "Manage"'),
     ),
+    Rule(
+        "a roll-over needs a principal",
+        {"certificate.policy": "Adopt", "principal.target": "None", "tenant.tenantId": GUID},
+        {"certificate.policy": "Manage", "principal.target": "None", "tenant.tenantId": GUID},
+        ("spec", "certificate.policy Manage needs a principal"),
+    ),
+    Rule(
+        "rotateAfter is a moment",
+        {"certificate.rotateAfter": "2026-11-21T09:00:00Z"},
+        {"certificate.rotateAfter": "yesterday"},
+        ("spec.certificate.rotateAfter", "date-time"),
+    ),
+    *duration("certificate.renewBefore", "168h", "26280h", "167h", "26281h"),
+    *duration("certificate.activateAfter", "1h", "720h", "59m", "721h"),
+    *duration("certificate.keyCredentialGracePeriod", "24h", "8760h", "23h", "8761h"),
     Rule(
         "a thumbprint has 40 digits",
         {"certificate.thumbprint": THUMBPRINT.lower()},

@@ -148,7 +148,13 @@ def test_what_is_left_out_is_filled_in_but_for_what_the_operator_computes(
         "credentialsSecretRef": {"name": "fabrikam-exchange"},
         "hostScript": "Streamed",
     }
-    assert spec["certificate"] == {"policy": "Adopt", "restartServices": "OnImmediatePublish"}
+    assert spec["certificate"] == {
+        "policy": "Adopt",
+        "renewBefore": "1680h",
+        "activateAfter": "49h",
+        "keyCredentialGracePeriod": "168h",
+        "restartServices": "OnImmediatePublish",
+    }
     assert spec["authServer"] == {"name": "MicrosoftSts"}
     assert spec["principal"] == {"target": "FirstPartyServicePrincipal", "dropExpiredKeys": False}
     assert spec["proxy"] == {"state": "Enabled"}

@@ -23,10 +23,12 @@ from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.host_script import bootstrap, installer, script
 from exchange_push_operator.adapters.http import Https
+from exchange_push_operator.adapters.http_proxy import HttpProxy
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
+from exchange_push_operator.adapters.kubernetes_service_accounts import KubernetesServiceAccounts
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core import status
@@ -114,13 +116,14 @@ def _world(
     settings: Settings, client: ApiClient, stopping: threading.Event, closing: ExitStack
 ) -> World:
     authorities = closing.enter_context(ca_bundle(settings.ca_file))
-    https = Https(authorities)
+    https = Https(authorities, proxy=_proxy(settings))
     closing.callback(https.close)
     exchanges = WinRMExchanges(ca_file=authorities)
     exchanges.start()
     closing.callback(exchanges.close)
     return World(
         secrets=KubernetesSecrets(client),
+        accounts=KubernetesServiceAccounts(KubernetesApi(client)),
         exchange=exchanges.connect,
         graph=EntraGraphs(https, clock.now).connect,
         metadata=HttpMetadata(https),
@@ -130,6 +133,12 @@ def _world(
         unreachable_grace=settings.unreachable_grace_period,
         stopping=stopping.is_set,
     )
+
+
+def _proxy(settings: Settings) -> HttpProxy | None:
+    if settings.entra_proxy is None:
+        return None
+    return HttpProxy(settings.entra_proxy, settings.entra_proxy_credentials)
 
 
 def _logic(world: World) -> Logic:

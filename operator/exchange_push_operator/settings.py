@@ -12,19 +12,26 @@ from functools import partial
 from pathlib import Path
 from typing import Any, NoReturn
 
-from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.setting_values import (
+    MOST_WORKERS,
+    boolean,
+    duration,
+    file,
+    folder,
+    namespace,
+    one_of,
+    proxy,
+    workers,
+)
 
 NAME = "exchange-push-operator"
 PREFIX = "EXCHANGE_PUSH_OPERATOR_"
-_MOST_WORKERS = 256
 
 # As argparse words it.
 _VALUE_FOR_A_SWITCH = re.compile(r"argument (--[a-z-]+): ignored explicit argument .*", re.DOTALL)
 # What Kubernetes itself sets for a Service that is called as we are.
 _SERVICE_VARIABLE = re.compile(rf"{PREFIX}(SERVICE_(HOST|PORT)|PORT)(_.*)?")
-_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
-_BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,6 +40,8 @@ class Settings:
 
     policy: Path
     ca_file: Path | None
+    entra_proxy: str | None
+    entra_proxy_credentials: Path | None
     read_only: bool
     max_interval: timedelta | None
     unreachable_grace_period: timedelta
@@ -72,6 +81,8 @@ def read(given: argparse.Namespace, environment: Mapping[str, str] | None = None
     values = {option.field: _value(run, option, vars(given), environment) for option in _OPTIONS}
     if values["policy"] is None:
         run.error("--policy FILE is needed: what it does not name is not allowed")
+    if values["entra_proxy_credentials"] and not (values["entra_proxy"] or "").startswith("https:"):
+        run.error("--entra-proxy-credentials needs an --entra-proxy of https: http shows passwords")
     namespaces = values.pop("namespace") or ()
     return Settings(namespaces=tuple(dict.fromkeys(namespaces)), **values)
 
@@ -125,85 +136,59 @@ def _refuse_unknown_variables(parser: Parser, environment: Mapping[str, str]) ->
             parser.error(f"{name}: there is no such setting; see {NAME} run --help")
 
 
-def _duration(text: str) -> timedelta:
-    value = parse_duration(text, "")
-    _require(value > timedelta(), f"{text!r} must be more than zero")
-    return value
-
-
-def _workers(text: str) -> int:
-    number = int(text) if text.isdecimal() else 0
-    _require(
-        1 <= number <= _MOST_WORKERS, f"{text!r} is not a whole number from 1 to {_MOST_WORKERS}"
-    )
-    return number
-
-
-def _boolean(text: str) -> bool:
-    _require(text.lower() in _BOOLEANS, f"{text!r} is neither true nor false")
-    return _BOOLEANS[text.lower()]
-
-
-def _file(text: str) -> Path:
-    _require(Path(text).is_file(), f"there is no file {text}")
-    return Path(text)
-
-
-def _namespace(text: str) -> str:
-    good = _NAMESPACE.fullmatch(text) is not None
-    _require(good, f"{text!r} is not the name of a namespace")
-    return text
-
-
-def _one_of(choices: tuple[str, ...], text: str) -> str:
-    _require(text in choices, f"{text!r} is none of {', '.join(choices)}")
-    return text
-
-
-def _require(good: bool, message: str) -> None:  # noqa: FBT001 - reads as an assertion
-    if not good:
-        raise ValueError(message)
-
-
 _OPTIONS = (
     _Option(
         "--policy",
         "FILE",
         "needed: what the resources of each namespace may name: Exchange hosts, tenants, "
         "principals, issuer and push hosts (YAML); read anew when it changes",
-        _file,
+        file,
     ),
     _Option(
         "--ca-file",
         "FILE",
         "CA certificates (PEM) to trust besides the well-known ones; verification is always on",
-        _file,
+        file,
+    ),
+    _Option(
+        "--entra-proxy",
+        "URL",
+        "HTTP proxy for everything that goes to Entra ID and Microsoft Graph, like "
+        "http://proxy.corp.fabrikam.com:3128 (default: none; HTTPS_PROXY is not read)",
+        proxy,
+    ),
+    _Option(
+        "--entra-proxy-credentials",
+        "FOLDER",
+        "folder with the files username and password (a mounted Secret) for that proxy, whose "
+        "address then begins with https; read anew when they change",
+        folder,
     ),
     _Option(
         "--read-only",
         None,
         "look and report, write nothing to Exchange and Entra ID, whatever resources declare",
-        _boolean,
+        boolean,
         default=False,
     ),
     _Option(
         "--max-interval",
         "DURATION",
         "the longest spec.interval that counts, like 90s, 5m or 1h30m (default: no cap)",
-        _duration,
+        duration,
     ),
     _Option(
         "--unreachable-grace-period",
         "DURATION",
         "how long conditions stay as they were while no server, or Entra ID, answers (default: 5m)",
-        _duration,
+        duration,
         default=timedelta(minutes=5),
     ),
     _Option(
         "--workers",
         "NUMBER",
-        f"how many resources are looked at at the same time, 1 to {_MOST_WORKERS} (default: 16)",
-        _workers,
+        f"how many resources are looked at at the same time, 1 to {MOST_WORKERS} (default: 16)",
+        workers,
         default=16,
     ),
     _Option(
@@ -211,7 +196,7 @@ _OPTIONS = (
         "NAME",
         "watch this namespace only; may be repeated (in the environment: separated by commas; "
         "default: all namespaces)",
-        _namespace,
+        namespace,
         many=True,
     ),
     _Option(
@@ -219,20 +204,20 @@ _OPTIONS = (
         "FILE",
         "the cluster to use outside of a Pod: this file's current context (in a Pod: its service "
         "account); the variable KUBECONFIG is never read",
-        _file,
+        file,
     ),
     _Option(
         "--log-format",
         "FORMAT",
         "text for people, json for machines (default: text)",
-        partial(_one_of, ("text", "json")),
+        partial(one_of, ("text", "json")),
         default="text",
     ),
     _Option(
         "--log-level",
         "LEVEL",
         "debug, info, warning or error (default: info); libraries log warnings only",
-        partial(_one_of, ("debug", "info", "warning", "error")),
+        partial(one_of, ("debug", "info", "warning", "error")),
         default="info",
     ),
 )

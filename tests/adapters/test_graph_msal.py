@@ -5,7 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +69,7 @@ class Tenant:
             client_secret=Sensitive.of(SECRET),
             certificate=None,
             private_key=None,
-            version="exchange/fabrikam-entra:1",
+            version="exchange/fabrikam-entra@1",
         )
         return replace(secret, **changed)
 
@@ -147,9 +147,19 @@ def test_many_threads_sign_in_once(tenant: Tenant) -> None:
 
 def test_a_new_version_of_the_secret_is_used_from_its_first_call(tenant: Tenant) -> None:
     tenant.graphs.connect(tenant.access()).identity()
-    wrong = tenant.access(version="exchange/fabrikam-entra:2", client_secret=Sensitive.of("wrong"))
+    wrong = tenant.access(version="exchange/fabrikam-entra@2", client_secret=Sensitive.of("wrong"))
     with pytest.raises(Refused):
         tenant.graphs.connect(wrong).identity()
+
+
+def test_a_broken_credential_of_the_same_application_blocks_nobody(tenant: Tenant) -> None:
+    """Two resources, one application, a Secret each: no sign-in is thrown away for the other's."""
+    broken = tenant.access(version="other/entra@1", client_secret=Sensitive.of("wrong"))
+    for _ in range(2):
+        assert tenant.graphs.connect(tenant.access()).identity().tenant_id == FABRIKAM
+        with pytest.raises(Refused):
+            tenant.graphs.connect(broken).identity()
+    assert tenant.sign_ins() == 3  # one that lasts, and two that were refused
 
 
 def test_tokens_of_one_tenant_are_not_used_for_another(tenant: Tenant) -> None:
@@ -302,3 +312,55 @@ def test_a_certificate_that_expires_while_it_is_in_use_is_named(tenant: Tenant) 
     moments.pop(0)
     with pytest.raises(Refused, match=r"tls\.crt expired on"):
         graph.identity()
+
+
+def granted(tenant: Tenant, *roles: str) -> None:
+    tenant.model.grant(FABRIKAM, CLIENT, roles)
+
+
+class Hours:
+    """The operator's clock; the token's own life is Microsoft's."""
+
+    def __init__(self) -> None:
+        self.now = system_clock()
+
+    def __call__(self) -> datetime:
+        return self.now
+
+
+@pytest.mark.parametrize(
+    ("minutes", "known"), [(4, False), (6, True)], ids=["young token", "older token"]
+)
+def test_what_was_granted_since_is_asked_for_again_after_some_minutes(
+    tenant: Tenant,
+    minutes: int,
+    known: bool,  # noqa: FBT001 - a table
+) -> None:
+    clock = Hours()
+    graph = EntraGraphs(tenant.https, clock).connect(tenant.access())
+    granted(tenant, "Application.Read.All")
+    assert graph.identity(anew=True).roles == {"Application.Read.All"}
+    granted(tenant, "Application.ReadWrite.All")
+    clock.now += timedelta(minutes=minutes)
+    assert graph.identity().roles == {"Application.Read.All"}
+    found = graph.identity(anew=True).roles
+    assert found == {"Application.ReadWrite.All" if known else "Application.Read.All"}
+    assert graph.identity().roles == found
+    assert tenant.sign_ins() == (2 if known else 1)
+
+
+def test_a_call_that_is_not_permitted_is_sent_again_with_a_token_that_knows_of_a_grant(
+    tenant: Tenant,
+) -> None:
+    clock, request = Hours(), tenant.change()
+    before = tenant.sign_ins()
+    granted(tenant, "Application.Read.All")
+    graph = EntraGraphs(tenant.https, clock).connect(tenant.access())
+    for minutes, sign_ins in ((0, 1), (6, 2), (1, 2)):
+        clock.now += timedelta(minutes=minutes)
+        with pytest.raises(GraphFailed):
+            graph.send(request)
+        assert tenant.sign_ins() == before + sign_ins
+    granted(tenant, "Application.ReadWrite.All")
+    clock.now += timedelta(minutes=6)
+    assert graph.send(request) == {}

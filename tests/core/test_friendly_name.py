@@ -4,10 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from answers import ORGANIZATION_ID, TRANSPORT
-from exchange_push_operator.core.friendly_name import former_transport, friendly_name, is_ours
+from answers import AUTH, NEXT, ORGANIZATION_ID, TRANSPORT
+from exchange_push_operator.core.friendly_name import (
+    follows,
+    former_transport,
+    friendly_name,
+    is_ours,
+)
 
 NAME = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint)
+FOLLOWER = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint, after=AUTH.thumbprint)
 OTHER_ORGANIZATION = "1f7c2a54-0000-4000-8000-9f61d7b3c8aa"
 
 
@@ -24,12 +30,29 @@ def test_it_tells_whose_transport_role_it_was() -> None:
     ("name", "expected"),
     [
         (NAME, True),
+        (FOLLOWER, True),
         (friendly_name(OTHER_ORGANIZATION, TRANSPORT.thumbprint), False),
         (f"Push proxy Auth; SMTP {TRANSPORT.thumbprint}", False),
         ("Microsoft Exchange Server Auth Certificate", False),
         ("", False),
     ],
-    ids=["ours", "another organisation's", "of no organisation", "Setup's", "none"],
+    ids=[
+        "ours",
+        "our follower's",
+        "another organisation's",
+        "of no organisation",
+        "Setup's",
+        "none",
+    ],
 )
 def test_it_tells_for_which_organisation_we_made_it(name: str, expected: bool) -> None:  # noqa: FBT001 - a table
     assert is_ours(name, ORGANIZATION_ID) is expected
+
+
+def test_one_made_to_follow_tells_which_and_is_as_long() -> None:
+    assert f"PushAuth 0f7c2a54 {AUTH.thumbprint[:8]} SMTP {TRANSPORT.thumbprint[:31]}" == FOLLOWER
+    assert len(FOLLOWER) == 63
+    assert follows(FOLLOWER, ORGANIZATION_ID, AUTH.thumbprint)
+    assert not follows(FOLLOWER, ORGANIZATION_ID, NEXT.thumbprint)
+    assert not follows(NAME, ORGANIZATION_ID, AUTH.thumbprint)
+    assert TRANSPORT.thumbprint.startswith(former_transport(FOLLOWER))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import re
 from dataclasses import replace
 from typing import Any
 
@@ -21,11 +22,14 @@ from exchange_push_operator.core.key_credentials import (
     own_key_ids,
     read_credentials,
     retained,
+    without_dates,
 )
 from exchange_push_operator.core.plan import Guard
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.safety import check_write, still_valid
+from exchange_push_operator.core.x509 import Certificate
 
+FUTURE = certificate(31, begins=10)
 LOOK = GraphRequest("GET", "servicePrincipals/1")
 
 
@@ -39,35 +43,53 @@ def pem_in_base64() -> str:
     return base64.b64encode(pem).decode()
 
 
+def base64_of_sha256() -> str:
+    return base64.b64encode(bytes.fromhex(AUTH.sha256)).decode()
+
+
+def url_safe(text: str) -> str:
+    return text.replace("+", "-").replace("/", "_").rstrip("=")
+
+
 @pytest.mark.parametrize(
-    ("spelling", "expected"),
+    ("spelling", "known"),
     [
-        (AUTH.thumbprint, AUTH.thumbprint),
-        (AUTH.thumbprint.lower(), AUTH.thumbprint),
-        (base64_of(AUTH.thumbprint), AUTH.thumbprint),
-        (None, None),
-        ("", None),
-        ("CN=Exchange", None),
-        ("ZXhjaGFuZ2U=", None),
-        (AUTH.sha256, None),
-        ("Schlüssel", None),
+        (AUTH.thumbprint, True),
+        (AUTH.thumbprint.lower(), True),
+        (f" {AUTH.thumbprint} ", True),
+        (":".join(re.findall("..", AUTH.thumbprint)), True),
+        (base64_of(AUTH.thumbprint), True),
+        (url_safe(base64_of(AUTH.thumbprint)), True),
+        (base64_of_sha256(), True),
+        (None, False),
+        ("", False),
+        ("CN=Exchange", False),
+        ("ZXhjaGFuZ2U=", False),
+        (AUTH.sha256, False),
+        ("Schlüssel", False),
     ],
     ids=[
         "40 hex digits",
         "in small letters",
+        "with spaces",
+        "with colons",
         "base64 of 20 bytes",
+        "for URLs, without padding",
+        "base64 of the SHA-256",
         "none",
         "empty",
         "a name",
         "base64 of something else",
-        "SHA-256",
+        "64 hex digits, which are too long for Graph",
         "not even ASCII",
     ],
 )
-def test_the_spellings_of_a_custom_key_identifier(spelling: Any, expected: str | None) -> None:
+def test_the_spellings_of_a_custom_key_identifier(spelling: Any, known: bool) -> None:  # noqa: FBT001 - a table
     (found,) = read(entry(key=None, customKeyIdentifier=spelling))
-    assert found.thumbprint == expected
     assert found.certificate is None
+    assert (found.digest is not None) is known
+    assert found.is_of(AUTH) is known
+    assert not found.is_of(NEXT)
 
 
 def test_the_content_decides_over_what_a_key_is_called() -> None:
@@ -77,10 +99,46 @@ def test_the_content_decides_over_what_a_key_is_called() -> None:
     assert not found.is_of(NEXT)
 
 
-def test_a_content_that_is_no_der_leaves_the_thumbprint_to_decide() -> None:
-    (found,) = read(entry(key=pem_in_base64()))
+@pytest.mark.parametrize("key", [AUTH.base64, url_safe(AUTH.base64), pem_in_base64()])
+def test_the_spellings_of_a_content(key: str) -> None:
+    (found,) = read(entry(key=key, customKeyIdentifier="anything"))
+    assert found.certificate == AUTH
+    assert found.thumbprint == AUTH.thumbprint
+
+
+@pytest.mark.parametrize("key", ["MIIDLg==", "no base64 at all!"])
+def test_a_content_that_nobody_can_read_leaves_the_thumbprint_to_decide(key: str) -> None:
+    (found,) = read(entry(key=key))
     assert found.certificate is None
     assert found.is_of(AUTH)
+
+
+@pytest.mark.parametrize(
+    ("starts", "of", "verifies"),
+    [
+        (days(-1), AUTH, True),
+        (days(0), AUTH, True),
+        (days(1), AUTH, False),
+        (None, AUTH, True),
+        (days(10), FUTURE, True),
+        (days(11), FUTURE, False),
+    ],
+    ids=["since yesterday", "this moment", "tomorrow", "ever", "with it", "later than it"],
+)
+def test_a_key_is_of_use_from_its_start_on(
+    starts: str | None,
+    of: Certificate,
+    verifies: bool,  # noqa: FBT001 - a table
+) -> None:
+    (found,) = read(entry(of, startDateTime=starts))
+    assert found.verifies(of, NOW) is verifies
+
+
+def test_an_expired_entry_is_sent_by_its_id_without_dates_and_the_others_as_they_were() -> None:
+    gone, alive = entry(keyId="a", endDateTime=days(-1)), entry(NEXT, keyId="b")
+    sent = without_dates(read(gone, alive), NOW)
+    assert set(sent[0]) == set(gone) - {"key", "startDateTime", "endDateTime"}
+    assert sent[1] == {name: value for name, value in alive.items() if name != "key"}
 
 
 @pytest.mark.parametrize(
@@ -140,7 +198,7 @@ def test_what_stays_is_sent_back_as_it_was_read_but_for_its_content() -> None:
 
 
 def test_a_new_key_says_all_but_its_thumbprint_which_graph_works_out() -> None:
-    assert set(new_entry(AUTH, "id")) == {
+    assert set(new_entry(AUTH, "id", NOW)) == {
         "type",
         "usage",
         "keyId",
@@ -178,7 +236,8 @@ def test_the_key_ids_of_this_version_are_those_of_every_later_one() -> None:
 )
 def test_what_a_write_would_drop(sent: list[str], gone: tuple[str, ...]) -> None:
     before = read(entry(keyId="a"), entry(NEXT, keyId="b"))
-    assert lost(before, {"keyCredentials": [{"keyId": key_id} for key_id in sent]}) == gone
+    body = {"keyCredentials": [{"keyId": key_id} for key_id in sent]}
+    assert lost(before, GraphRequest("PATCH", "servicePrincipals/1", body)) == gone
 
 
 def guard(*entries: KeyCredential, may_go: frozenset[str] = frozenset()) -> Guard:
@@ -224,6 +283,15 @@ def test_a_write_that_drops_a_foreign_key_is_refused(body: Any) -> None:
     with pytest.raises(Refused, match="would drop keys that are not ours") as refused:
         check_write(command, guard(*keys), keys)
     assert refused.value.reason is Reason.CHANGE_REFUSED
+
+
+def test_a_further_try_may_drop_what_the_first_may_not() -> None:
+    keys = read(entry(keyId="a"), entry(NEXT, keyId="b"))
+    command = GraphRequest("PATCH", "servicePrincipals/1", {"keyCredentials": [{"keyId": "b"}]})
+    leave = replace(guard(*keys), at_last=frozenset({"a"}))
+    check_write(command, leave, keys, again=True)
+    with pytest.raises(Refused):
+        check_write(command, leave, keys)
 
 
 def test_a_write_may_drop_what_it_has_leave_for() -> None:

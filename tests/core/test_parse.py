@@ -7,9 +7,15 @@ from typing import Any
 
 import pytest
 
-from answers import DEDICATED, FABRIKAM, METADATA, PUSH, config
+from answers import DEDICATED, FABRIKAM, METADATA, NOW, PUSH, config
 from exchange_push_operator.core.clouds import CLOUDS
-from exchange_push_operator.core.config import EXCHANGE_ONLINE, ProxyState, SecretKey, Target
+from exchange_push_operator.core.config import (
+    EXCHANGE_ONLINE,
+    ProxyState,
+    RollOver,
+    SecretKey,
+    Target,
+)
 from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.parse import parse
@@ -59,7 +65,25 @@ def test_the_example_with_its_defaults() -> None:
             "tenant.credentials.client_secret",
             SecretKey("a", "b"),
         ),
+        (
+            {
+                "tenant": {
+                    "credentials": {
+                        "clientCertificate": None,
+                        "workloadIdentity": {"serviceAccountRef": {"name": "entra"}},
+                    }
+                }
+            },
+            "tenant.credentials.service_account",
+            "entra",
+        ),
         ({"certificate": {"thumbprint": "a" * 40}}, "thumbprint", "A" * 40),
+        ({}, "roll_over", None),
+        (
+            {"certificate": {"policy": "Manage", "rotateAfter": "2026-11-21T09:00:00Z"}},
+            "roll_over",
+            RollOver(timedelta(days=70), timedelta(hours=49), timedelta(days=7), NOW),
+        ),
         (
             {"principal": {"target": "DedicatedApplication", "appId": DEDICATED}},
             "app_id",
@@ -136,6 +160,14 @@ def test_a_resource_that_is_being_deleted_says_so() -> None:
         (
             {"exchange": {"unreachableGracePeriod": "9" * 12 + "h"}},
             r"spec\.exchange\.unreachableGracePeriod: .* longer than any calendar",
+        ),
+        (
+            {"certificate": {"policy": "Manage"}, "principal": {"target": "None"}},
+            r"spec\.certificate\.policy: Manage needs a principal",
+        ),
+        (
+            {"certificate": {"policy": "Manage", "renewBefore": "49h"}},
+            r"spec\.certificate\.renewBefore: must be longer than activateAfter",
         ),
         ({"principal": {"target": "Both"}}, r"spec: 'Both' is not a valid Target"),
         ({"proxy": {"state": "On"}}, r"spec: 'On' is not a valid ProxyState"),

@@ -52,6 +52,17 @@ def test_an_empty_policy_allows_nothing(document: Any) -> None:
         parse_policy(document).check_tenant(config(), FABRIKAM)
 
 
+def test_a_service_account_is_allowed_by_its_name() -> None:
+    workload = {"serviceAccountRef": {"name": "entra"}}
+    credentials = {"clientCertificate": None, "workloadIdentity": workload}
+    asked = config({"tenant": {"credentials": credentials}})
+    policy(serviceAccounts=["entra"]).check(asked)
+    for names in ([], ["other"], ["entr*"], ["*"]):
+        assert refusal(policy(serviceAccounts=names), asked).startswith(
+            "spec.tenant.credentials.workloadIdentity.serviceAccountRef: entra is not allowed"
+        )
+
+
 @pytest.mark.parametrize(
     ("namespace", "allowed"),
     [("exchange", True), ("*", True), ("other", False), ("exch*", False)],

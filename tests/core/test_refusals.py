@@ -4,10 +4,18 @@ from __future__ import annotations
 
 import pytest
 
-from answers import FABRIKAM, config, dedicated_config
+from answers import FABRIKAM, NOW, config, days, dedicated_config, entry
 from exchange_push_operator.core.config import PushConfig
-from exchange_push_operator.core.errors import GraphFailed, Refused, Throttled
+from exchange_push_operator.core.errors import (
+    GraphFailed,
+    PushError,
+    Refused,
+    Throttled,
+    Unreachable,
+)
+from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
 from exchange_push_operator.core.ports import Identity
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.refusals import may_write, refused_write
 
 FIRST_PARTY, DEDICATED = config(), dedicated_config()
@@ -32,6 +40,21 @@ def test_who_may_write(asked: PushConfig, role: str, expected: bool) -> None:  #
 
 
 LOCKED = "CannotUpdateLockedServicePrincipalProperty"
+WRITER = Identity(FABRIKAM, frozenset({"Application.ReadWrite.All"}))
+OWNER = Identity(FABRIKAM, frozenset({"Application.ReadWrite.OwnedBy"}))
+READER = Identity(FABRIKAM, frozenset({"Application.Read.All"}))
+KEYS = read_credentials({"keyCredentials": [entry(keyId="gone", endDateTime=days(-1)), entry()]})
+
+
+def refused(
+    asked: PushConfig,
+    status: int,
+    codes: tuple[str, ...] = (),
+    identity: Identity = WRITER,
+    entries: tuple[KeyCredential, ...] = (),
+) -> PushError:
+    error = GraphFailed("words of Graph", status=status, codes=codes)
+    return refused_write(asked, error, identity, entries, NOW)
 
 
 @pytest.mark.parametrize(
@@ -41,6 +64,7 @@ LOCKED = "CannotUpdateLockedServicePrincipalProperty"
         (403, (), "PrincipalLocked"),
         (400, ("Request_BadRequest", LOCKED), "PrincipalLocked"),
         (400, (f"{LOCKED}WithEnforcementScope",), "PrincipalLocked"),
+        (403, (LOCKED,), "PrincipalLocked"),
         (400, ("CredentialTypeNotAllowedAsPerAppPolicy",), "BlockedByTenantPolicy"),
         (400, ("CredentialInvalidLifetimeAsPerAppPolicy",), "BlockedByTenantPolicy"),
         (400, ("Directory_ResourceSizeExceeded",), "TooManyKeys"),
@@ -52,7 +76,7 @@ LOCKED = "CannotUpdateLockedServicePrincipalProperty"
 def test_a_write_that_a_person_must_make_possible(
     asked: PushConfig, status: int, codes: tuple[str, ...], reason: str
 ) -> None:
-    found = refused_write(asked, GraphFailed("words of Graph", status=status, codes=codes))
+    found = refused(asked, status, codes)
     assert isinstance(found, Refused)
     assert found.reason.value == reason
     assert "words of Graph" not in str(found)
@@ -64,18 +88,67 @@ def test_a_write_that_a_person_must_make_possible(
     ids=["first-party", "dedicated"],
 )
 def test_the_cure_of_a_lock_depends_on_whose_principal_it_is(asked: PushConfig, cure: str) -> None:
-    assert cure in str(refused_write(asked, GraphFailed("", status=403)))
+    assert cure in str(refused(asked, 403))
+
+
+@pytest.mark.parametrize(
+    ("asked", "identity", "cure"),
+    [
+        (FIRST_PARTY, READER, "grant it Application.ReadWrite.All"),
+        (FIRST_PARTY, OWNER, "grant it Application.ReadWrite.All"),
+        (DEDICATED, READER, "grant it Application.ReadWrite.OwnedBy"),
+        (DEDICATED, OWNER, "add its service principal to the owners"),
+    ],
+    ids=["lost, first-party", "too little, first-party", "lost, dedicated", "no owner"],
+)
+def test_a_missing_permission_is_not_a_lock(
+    asked: PushConfig, identity: Identity, cure: str
+) -> None:
+    found = refused(asked, 403, ("Authorization_RequestDenied",), identity)
+    assert isinstance(found, Refused)
+    assert found.reason is Reason.ACCESS_DENIED
+    assert cure in str(found)
+
+
+@pytest.mark.parametrize(
+    ("code", "words"),
+    [
+        ("CredentialTypeNotAllowedAsPerAppPolicy", "forbids this key"),
+        ("CredentialInvalidLifetimeAsPerAppPolicy", "live as long as this certificate"),
+    ],
+)
+def test_a_policy_of_the_tenant_is_told_by_its_own_code(code: str, words: str) -> None:
+    text = str(refused(FIRST_PARTY, 400, ("Request_BadRequest", code)))
+    assert code in text
+    assert words in text
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"), [(FIRST_PARTY, "sp"), (DEDICATED, "app")], ids=["first-party", "dedicated"]
+)
+def test_expired_keys_that_stop_every_write_are_named_with_the_command(
+    asked: PushConfig, kind: str
+) -> None:
+    found = refused(asked, 400, ("KeyCredentialsInvalidEndDate",), entries=KEYS)
+    assert isinstance(found, Refused)
+    assert found.reason is Reason.EXPIRED_FOREIGN_KEYS
+    command = f"az ad {kind} credential delete --id {asked.app_id} --cert --key-id <id>"
+    assert f"{command}, with gone" in str(found)
 
 
 def test_a_conflict_is_waited_for() -> None:
-    error = GraphFailed("", status=409, codes=("Directory_ConcurrencyViolation",))
-    assert isinstance(refused_write(FIRST_PARTY, error), Throttled)
+    assert isinstance(refused(FIRST_PARTY, 409, ("Directory_ConcurrencyViolation",)), Throttled)
+
+
+def test_a_key_that_is_there_and_not_shown_is_looked_for_again() -> None:
+    assert isinstance(
+        refused(FIRST_PARTY, 400, ("Request_BadRequest", "KeyNotUpdatable")), Unreachable
+    )
 
 
 @pytest.mark.parametrize(
     ("status", "codes"),
-    [(400, ("Request_BadRequest", "KeyNotUpdatable")), (404, ("Request_ResourceNotFound",))],
+    [(400, ("Request_BadRequest",)), (404, ("Request_ResourceNotFound",))],
 )
 def test_what_is_not_known_stays_as_graph_said_it(status: int, codes: tuple[str, ...]) -> None:
-    error = GraphFailed("words of Graph", status=status, codes=codes)
-    assert refused_write(FIRST_PARTY, error) is error
+    assert str(refused(FIRST_PARTY, status, codes)) == "words of Graph"

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+
 import pytest
 
-from exchange_push_operator.core.auth_certificate import assign, copy, create, publish
+from exchange_push_operator.core.auth_certificate import assign, copy, create, publish, stage
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Value, cmdlet
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.organization import AuthConfig
@@ -97,3 +99,52 @@ def test_a_step_is_refused_that(command: Cmdlet, current: str | None) -> None:
 )
 def test_a_step_may_pass_that(checked: Step, current: str | None) -> None:
     check_cmdlet(checked, named(current))
+
+
+# policy Manage
+
+COMING = "B" * 40
+LATER = timedelta(hours=49)
+STAGED = AuthConfig(CURRENT, None, COMING, None)
+
+
+@pytest.mark.parametrize(
+    ("command", "auth"),
+    [
+        (cmdlet("Set-AuthConfig", CertificateThumbprint=COMING, **QUIET), named(CURRENT)),
+        (cmdlet("Set-AuthConfig", ClearPreviousCertificate=True, **QUIET), named(CURRENT)),
+        (cmdlet("Set-AuthConfig", PublishCertificate=True, **QUIET), named(CURRENT)),
+        (cmdlet("Set-AuthConfig", NewCertificateThumbprint=COMING, **QUIET), named(CURRENT)),
+        (stage(CURRENT, "ex1", LATER).command, named(CURRENT)),
+        (cmdlet("Copy-ExchangeCertificate", Thumbprint="C" * 40, Server="ex2"), named(CURRENT)),
+        (cmdlet("New-ExchangeCertificate", Services="None", Force=True), named(CURRENT)),
+    ],
+    ids=[
+        "assigns another one at once",
+        "forgets the previous one",
+        "publishes where none is staged",
+        "stages without a date",
+        "stages the current one",
+        "copies one that nobody made to follow",
+        "makes one with -Force",
+    ],
+)
+def test_not_even_policy_manage(command: Cmdlet, auth: AuthConfig) -> None:
+    with pytest.raises(Refused, match="nothing is sent"):
+        check_cmdlet(step(command), auth, manage=True, made=[COMING])
+
+
+@pytest.mark.parametrize(
+    ("checked", "auth"),
+    [
+        (create("ex1", CURRENT), named(CURRENT)),
+        (copy(COMING, "ex1", "ex2"), named(CURRENT)),
+        (stage(COMING, "ex1", LATER), named(CURRENT)),
+        (publish(COMING, "ex1"), STAGED),
+    ],
+    ids=["makes the next one", "copies it", "stages it", "publishes it"],
+)
+def test_policy_manage_alone(checked: Step, auth: AuthConfig) -> None:
+    check_cmdlet(checked, auth, manage=True, made=[COMING])
+    with pytest.raises(Refused, match="nothing is sent"):
+        check_cmdlet(checked, auth, manage=False, made=[COMING])

@@ -8,6 +8,8 @@ import pytest
 from exchange_push_operator.command_line import parse
 from exchange_push_operator.settings import PREFIX, Settings, read
 
+PROXY = "https://proxy.corp.fabrikam.com:3129"
+
 
 @pytest.fixture
 def policy(tmp_path: Path) -> Path:
@@ -25,6 +27,8 @@ def test_a_policy_is_enough(policy: Path) -> None:
     assert run(policy) == Settings(
         policy=policy,
         ca_file=None,
+        entra_proxy=None,
+        entra_proxy_credentials=None,
         read_only=False,
         max_interval=None,
         unreachable_grace_period=timedelta(minutes=5),
@@ -40,6 +44,8 @@ def test_every_flag_counts(policy: Path) -> None:
     settings = run(
         policy,
         f"--ca-file={policy}",
+        f"--entra-proxy={PROXY}/",
+        f"--entra-proxy-credentials={policy.parent}",
         "--read-only",
         "--max-interval=1h30m",
         "--unreachable-grace-period=90s",
@@ -54,6 +60,8 @@ def test_every_flag_counts(policy: Path) -> None:
     assert settings == Settings(
         policy=policy,
         ca_file=policy,
+        entra_proxy=PROXY,
+        entra_proxy_credentials=policy.parent,
         read_only=True,
         max_interval=timedelta(minutes=90),
         unreachable_grace_period=timedelta(seconds=90),
@@ -69,6 +77,8 @@ def test_every_variable_counts(policy: Path) -> None:
     environment = {
         "POLICY": str(policy),
         "CA_FILE": str(policy),
+        "ENTRA_PROXY": PROXY,
+        "ENTRA_PROXY_CREDENTIALS": str(policy.parent),
         "READ_ONLY": "true",
         "MAX_INTERVAL": "5m",
         "UNREACHABLE_GRACE_PERIOD": "1m",
@@ -84,6 +94,8 @@ def test_every_variable_counts(policy: Path) -> None:
     assert settings == Settings(
         policy=policy,
         ca_file=policy,
+        entra_proxy=PROXY,
+        entra_proxy_credentials=policy.parent,
         read_only=True,
         max_interval=timedelta(minutes=5),
         unreachable_grace_period=timedelta(minutes=1),
@@ -127,6 +139,17 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(policy: Pa
         (["--namespace=team-*"], {}, "--namespace: 'team-*' is not the name of a namespace"),
         (["--log-format=xml"], {}, "--log-format: 'xml' is none of text, json"),
         (["--log-level=loud"], {}, "--log-level: 'loud' is none of debug, info"),
+        (["--entra-proxy=proxy:3128"], {}, "'proxy:3128' is not like http://proxy.corp"),
+        (["--entra-proxy=http://proxy"], {}, "--entra-proxy: 'http://proxy' names no port"),
+        (["--entra-proxy=socks5://proxy:1080"], {}, "'socks5://proxy:1080' is not like http"),
+        (["--entra-proxy=http://proxy:1/pac"], {}, "'http://proxy:1/pac' is not like http"),
+        (["--entra-proxy-credentials=/nowhere"], {}, "there is no folder /nowhere"),
+        (["--entra-proxy-credentials=/"], {}, "needs an --entra-proxy of https"),
+        (
+            ["--entra-proxy=http://proxy:1", "--entra-proxy-credentials=/"],
+            {},
+            "needs an --entra-proxy of https: http shows passwords",
+        ),
         (["--read-only=true"], {}, "--read-only takes no value: write --read-only alone"),
         (["--max-intervall=5m"], {}, "unrecognized arguments: --max-intervall=5m"),
         (["--work=3"], {}, "unrecognized arguments: --work=3"),
@@ -146,6 +169,16 @@ def test_what_cannot_be_understood_ends_with_one_line_and_status_2(
     (line,) = capsys.readouterr().err.splitlines()
     assert line.startswith("exchange-push-operator")
     assert message in line
+
+
+def test_a_password_in_the_proxys_address_is_refused_and_not_repeated(
+    policy: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        run(policy, "--entra-proxy=https://svc:canary@proxy:3129")
+    said = capsys.readouterr().err
+    assert "--entra-proxy-credentials is for that" in said
+    assert "canary" not in said
 
 
 def test_a_policy_is_needed(capsys: pytest.CaptureFixture[str]) -> None:

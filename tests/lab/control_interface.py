@@ -14,6 +14,7 @@ from lab.exchange.dump import dump
 from lab.exchange.faults import set_fault
 from lab.exchange.runner import administrator, plain
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
+from lab.microsoft365.directory import FederatedCredential
 from lab.microsoft365.sample import CLIENT, FABRIKAM
 from lab.servers import LabServers
 
@@ -57,6 +58,7 @@ class Actions:
             ("POST", "/keys/remove"): self._remove_keys,
             ("POST", "/roles"): self._roles,
             ("POST", "/domains"): self._domain,
+            ("POST", "/federated"): self._federated,
             ("POST", "/reset"): self._reset,
             ("POST", "/shells/expire"): self._expire,
             ("GET", "/hold"): lambda _: self._servers.hold.state(),
@@ -117,6 +119,12 @@ class Actions:
 
     def _domain(self, body: Json) -> Any:
         self._servers.microsoft365.verify_domain(body.get("tenant", FABRIKAM), body["domain"])
+        return {}
+
+    def _federated(self, body: Json) -> Any:
+        tenant, app = body.get("tenant", FABRIKAM), body.get("appId", CLIENT)
+        trusted = FederatedCredential(body["issuer"], body["subject"], body["audience"])
+        self._servers.microsoft365.federate(tenant, app, trusted, body["jwks"])
         return {}
 
     def _reset(self, body: Json) -> Any:

@@ -24,9 +24,10 @@ from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 from lab.exchange.build import default_organization
 from lab.exchange.dump import dump
 from lab.exchange.in_process import InProcessExchange
-from lab.exchange.organization import Organization
+from lab.exchange.organization import ORGANIZATION_GUID, Organization
 from lab.microsoft365 import Microsoft365
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
+from lab.microsoft365.federation import LabIssuer, account_subject
 from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
 from lab.microsoft365.sample import (
     DEDICATED,
@@ -40,6 +41,7 @@ from lab.microsoft365.sample import (
 from lab.resources import resource
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
+ANOTHER_GUID = "1f7c2a54-0000-4000-8000-9f61d7b3c8aa"
 PASSWORD = "canary-password-5f3a"
 POLICY = {
     "namespaces": {
@@ -73,6 +75,7 @@ OLDER = Peer(
 """A resource of the same organisation that was there before."""
 
 Cut = Callable[[], None]
+ISSUER = LabIssuer()
 
 
 def _no_cut() -> None:
@@ -109,6 +112,16 @@ class Lab:
     policy: dict[str, Any] = field(default_factory=lambda: copy.deepcopy(POLICY))
     peers: list[Peer] = field(default_factory=list)
     deleted: bool = False
+    accounts: dict[str, str] = field(default_factory=dict)
+    """The service accounts of the resource's namespace: name -> audience last asked for."""
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        """The port ServiceAccounts."""
+        if name not in self.accounts:
+            message = f"service account {namespace}/{name} does not exist; create it"
+            raise Refused(Reason.SERVICE_ACCOUNT_NOT_FOUND, message)
+        self.accounts[name] = audience
+        return ISSUER.token(account_subject(namespace, name), audience, self.clock())
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
         """The port Secrets."""
@@ -200,16 +213,21 @@ def lab(
     *,
     auth_certificate: bool = True,
     servers: int = 2,
+    beside: Lab | None = None,
 ) -> Lab:
-    """A fresh organisation, a fresh tenant, and the example resource."""
-    clock = Clock()
+    """A fresh organisation, a fresh tenant, and the example resource.
+
+    ``beside``: another organisation of that one's tenant, under the same clock.
+    """
+    clock = beside.clock if beside else Clock()
     certificate = client_certificate(clock)
-    microsoft365 = sample(clock=clock, certificate=certificate)
+    microsoft365 = beside.microsoft365 if beside else sample(clock=clock, certificate=certificate)
     organization = default_organization(
         servers=servers,
         auth_certificate=auth_certificate,
         clock=clock,
         microsoft365=microsoft365,
+        guid=ANOTHER_GUID if beside else ORGANIZATION_GUID,
     )
     secrets = {
         "fabrikam-exchange": {"username": b"CORP\\svc-epo", "password": PASSWORD.encode()},
@@ -219,6 +237,7 @@ def lab(
             "client-secret": SECRET.encode(),
         },
     }
+    microsoft365.tokens.issuers[ISSUER.url] = ISSUER.keys
     return Lab(organization, microsoft365, clock, resource(spec), secrets)
 
 
@@ -245,6 +264,7 @@ class Operator:
         self.accesses: list[ExchangeAccess] = []
         self.world = World(
             secrets=self,
+            accounts=self,
             exchange=self._exchange,
             graph=self._graph,
             metadata=InProcessMetadata(
@@ -263,6 +283,13 @@ class Operator:
         answer = self.lab.read(namespace, name)
         self.after()
         return answer
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        """The port ServiceAccounts, cut as the others are."""
+        self.before()
+        token = self.lab.token(namespace, name, audience)
+        self.after()
+        return token
 
     def step(self) -> Outcome:
         """One pass, and what the controller does with its outcome."""

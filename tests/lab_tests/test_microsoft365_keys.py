@@ -106,6 +106,10 @@ def test_an_expired_entry_may_be_refused_when_it_is_sent_back() -> None:
     assert after(kept(), rules=late) == (HELD,)
     with pytest.raises(GraphError) as refused:
         after(kept(), rules=replace(late, refuse_expired_entries=True))
+    by_date = replace(late, refuse_expired_dates=True)
+    with pytest.raises(GraphError):
+        after(kept(), rules=by_date)
+    assert after({"keyId": HELD.key_id}, rules=by_date) == (HELD,)
     assert refused.value.code == "KeyCredentialsInvalidEndDate"
 
 

@@ -14,37 +14,48 @@ import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 from cryptography.x509 import load_pem_x509_certificate
 
+from exchange_push_operator.core.clouds import CLOUDS as PRODUCT_CLOUDS
 from lab.microsoft365 import Microsoft365, sample
 from lab.microsoft365.clouds import CLOUDS, Cloud
+from lab.microsoft365.federation import LabIssuer, account_subject
 from lab.microsoft365.server import NAMES, Microsoft365Servers
 from lab.network.ca import PrivateCA
 from lab.network.redirect import Redirect
 
 pytestmark = pytest.mark.lab
 
+ISSUER, SUBJECT = LabIssuer(), account_subject("exchange", "fabrikam-entra")
 CHILD = """
 import json, pathlib, sys
 from datetime import UTC, datetime
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
+from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 
 task = json.loads(sys.argv[1])
 https = Https(task["ca"])
-access = GraphAccess(
-    task["authority"], task["graph"], task["tenant"], task["client"], None,
-    pathlib.Path(task["certificate"]).read_text(),
-    Sensitive.of(pathlib.Path(task["key"]).read_text()), "1",
-)
+cloud = CLOUDS[task["cloud"]]
+nothing = dict.fromkeys(("client_secret", "certificate", "private_key"))
+
+def access(number, files):
+    proof = {kind: pathlib.Path(path).read_text() for kind, path in files.items()}
+    hidden = {kind: Sensitive.of(text) for kind, text in proof.items() if kind != "certificate"}
+    return GraphAccess(cloud.authority, cloud.graph, task["tenant"], task["client"],
+                       version=f"{number}@", **{**nothing, **proof, **hidden})
+
 try:
-    graph = EntraGraphs(https, lambda: datetime.now(UTC)).connect(access)
-    found = graph.send(GraphRequest("GET", task["look"]))
-    graph.send(GraphRequest("PATCH", "servicePrincipals/" + found["id"], {"keyCredentials": []}))
+    graphs = EntraGraphs(https, lambda: datetime.now(UTC))
+    connected = [graphs.connect(access(*one)) for one in enumerate(task["credentials"])]
+    tenants = [graph.identity().tenant_id for graph in connected]
+    found = connected[0].send(GraphRequest("GET", task["look"]))
+    path = "servicePrincipals/" + found["id"]
+    connected[0].send(GraphRequest("PATCH", path, {"keyCredentials": []}))
     metadata = HttpMetadata(https).fetch(task["metadata"])
-    print(json.dumps([graph.identity().tenant_id, len(found["keyCredentials"]), metadata["realm"]]))
+    print(json.dumps([tenants, len(found["keyCredentials"]), metadata["realm"]]))
 except PushError as error:
     print(json.dumps(str(error)))
 """
@@ -74,15 +85,18 @@ def redirect(folder: Path, model: Microsoft365) -> Iterator[Redirect]:
         yield table
 
 
-def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: str) -> Any:
+def credentials(folder: Path) -> list[dict[str, str]]:
+    """The client certificate: the files by the fields of GraphAccess."""
+    return [{"certificate": str(folder / "tls.crt"), "private_key": str(folder / "tls.key")}]
+
+
+def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: Any) -> Any:
     task = {
         "ca": str(folder / "ca.pem"),
-        "authority": f"https://{cloud.login[0]}",
-        "graph": f"https://{cloud.graph}",
+        "cloud": cloud.name,
         "tenant": sample.FABRIKAM,
         "client": sample.CLIENT,
-        "certificate": str(folder / "tls.crt"),
-        "key": str(folder / "tls.key"),
+        "credentials": credentials(folder),
         "look": "servicePrincipals(appId='00000002-0000-0ff1-ce00-000000000000')"
         "?$select=id,keyCredentials",
         "metadata": f"https://{cloud.acs_host}/metadata/json/1/?realm=fabrikam.com",
@@ -101,10 +115,21 @@ def ask(folder: Path, redirect: Redirect, cloud: Cloud, **changes: str) -> Any:
 
 
 @pytest.mark.parametrize("cloud", CLOUDS, ids=lambda cloud: cloud.name)
-def test_the_adapters_sign_in_look_and_change(
+def test_all_three_identities_sign_in_and_the_adapters_look_and_change(
     folder: Path, model: Microsoft365, redirect: Redirect, cloud: Cloud
 ) -> None:
-    assert ask(folder, redirect, cloud) == [sample.FABRIKAM, 1, sample.FABRIKAM]
+    audience = PRODUCT_CLOUDS[cloud.name].federated_audience
+    model.tokens.issuers[ISSUER.url] = ISSUER.keys
+    application = sample.principal(model, sample.CLIENT)
+    application.federated = (ISSUER.credential(SUBJECT, audience),)
+    (folder / "token").write_text(ISSUER.token(SUBJECT, audience, model.now()))
+    (folder / "client-secret").write_text(sample.SECRET)
+    others = [
+        {"client_secret": str(folder / "client-secret")},
+        {"federated_token": str(folder / "token")},
+    ]
+    said = ask(folder, redirect, cloud, credentials=[*credentials(folder), *others])
+    assert said == [[sample.FABRIKAM] * 3, 1, sample.FABRIKAM]
     assert sample.principal(model).keys == ()
     hosts = {line.split(" ")[1].split("/")[2] for line in model.requests()}
     assert hosts == {cloud.login[0], cloud.graph, cloud.acs_host}

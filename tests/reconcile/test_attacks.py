@@ -99,6 +99,7 @@ def test_a_list_of_keys_that_is_not_there_is_not_an_empty_one(keys: dict[str, An
 
     world = World(
         secrets=outside,
+        accounts=outside,
         exchange=operator.world.exchange,
         graph=blind,
         metadata=operator.world.metadata,

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 
 from answers import NOW, auth_config, body, certificate, held, missing
 from any_organization import Case, case, numbers
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import organization, principal
 from exchange_push_operator.core.certificate_store import (
     LOCAL_CERTIFICATES,
     certificates_on,
@@ -110,12 +110,17 @@ class Organization:
         self.change(server, LOCAL_SERVER, **{STARTED[parameters["Name"]]: utc_text(NOW)})
 
     def _patch(self, command: GraphRequest) -> None:
-        ((look, before),) = self.observed.graph_answers.items()
+        look = principal.request(self.case.asked)
+        before = self.observed.graph_answers[look]
         assert not isinstance(before, PushError)
         known = {raw["keyId"].lower(): raw for raw in before["keyCredentials"]}
         keys = [known.get(raw["keyId"].lower(), raw) for raw in body(command)]
         self.observed = replace(
-            self.observed, graph_answers={look: {**before, "keyCredentials": keys}}
+            self.observed,
+            graph_answers={
+                **self.observed.graph_answers,
+                look: {**before, "keyCredentials": keys},
+            },
         )
 
 
@@ -149,6 +154,7 @@ def test_these_organisations_take_every_kind_of_step() -> None:
         "CertificateCreated",
         "CertificateImported",
         "KeyCredentialAdded",
+        "KeyCredentialRemoved",
         "ServiceRestarted",
         "TransportCertificateRestored",
     }

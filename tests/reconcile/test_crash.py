@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import timedelta
 
 import pytest
 
 from lab.exchange.build import add_auth_certificate
 from lab.in_process import Lab, Operator, lab
+from lab.microsoft365.sample import principal
 
 pytestmark = pytest.mark.lab  # some hundred stories: no unit test
 
@@ -29,11 +32,22 @@ def with_a_server_that_lacks_it() -> Lab:
     return outside
 
 
+def with_a_key_that_ends_early() -> Lab:
+    """Entra ID cut the life of our key; another has to join it, and then it has to go."""
+    outside = lab()
+    Operator(outside).run()
+    holder = principal(outside.microsoft365)
+    *others, ours = holder.keys
+    holder.keys = (*others, replace(ours, end=outside.clock() + timedelta(days=30)))
+    return outside
+
+
 STORIES: Mapping[str, Callable[[], Lab]] = {
     "a valid certificate is adopted": lab,
     "a certificate has to be made": without_certificate,
     "a certificate has to be assigned": with_one_that_is_not_named,
     "a certificate is missing on one server": with_a_server_that_lacks_it,
+    "a key ends before its certificate": with_a_key_that_ends_early,
 }
 
 

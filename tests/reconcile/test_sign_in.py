@@ -12,7 +12,7 @@ import pytest
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
-from lab.microsoft365.sample import SECRET, principal
+from lab.microsoft365.sample import CONTOSO, FABRIKAM, SECRET, principal
 from lab.network.ca import self_signed
 
 pytestmark = pytest.mark.lab
@@ -219,6 +219,26 @@ def test_a_changed_secret_is_another_version() -> None:
     outside.secrets["fabrikam-exchange"]["password"] = b"another"
     operator.step()
     assert len({access.version for access in operator.accesses}) == 2
+
+
+def test_a_domain_that_moves_to_another_tenant_stops_everything() -> None:
+    outside = lab()
+    outside.policy["namespaces"]["exchange"]["tenantIds"].append(CONTOSO)
+    operator = outside.operator()
+    operator.run()
+    assert outside.status["tenantId"] == FABRIKAM
+    fabrikam = outside.microsoft365.tenant(FABRIKAM)
+    fabrikam.domains = tuple(name for name in fabrikam.domains if name != "fabrikam.com")
+    outside.microsoft365.verify_domain(CONTOSO, "fabrikam.com")
+    changes, asked = len(outside.organization.changes), len(outside.microsoft365.requests())
+    for life in (operator, outside.operator()):
+        life.run()
+        assert outside.condition("Stalled") == ("True", "TenantMismatch")
+        assert outside.status["tenantId"] == FABRIKAM
+    assert len(outside.organization.changes) == changes
+    since = outside.microsoft365.requests()[asked:]
+    assert since
+    assert all("openid-configuration" in line for line in since)
 
 
 def test_throttling_is_waited_out_as_long_as_microsoft_asks() -> None:

@@ -66,7 +66,7 @@ def made_by_us(outside: Lab) -> set[str]:
 @settings(suppress_health_check=[HealthCheck.too_slow])
 @given(stories)
 def test_rules_01_to_04_hold_in_any_story_and_all_of_them_come_to_rest(story: Story) -> None:
-    telling = Telling(story)
+    telling = Telling(story.start.lab(), story.faults, story.passes)
     outside = telling.outside
     others, stores, held = foreign(outside), certificates(outside), keys(outside)
     telling.play()

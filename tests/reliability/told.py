@@ -16,7 +16,7 @@ from lab.exchange.organization import Organization, Switches
 from lab.exchange.server import ServerFaults
 from lab.in_process import Lab, Operator
 from lab.microsoft365.faults import SWITCHES
-from reliability.any_story import KILLED, MICROSOFT, Fault, Story
+from reliability.any_story import KILLED, MICROSOFT, Fault
 
 _PAUSE = 601.0  # seconds: longer than anything is refused or throttled
 _MOST_PASSES = 16
@@ -114,20 +114,19 @@ def valid_auth_certificate(organization: Organization) -> str | None:
 class Telling:
     """A story while it is told: counts calls, throws faults and takes them back."""
 
-    def __init__(self, story: Story) -> None:
-        self.story = story
-        self.outside: Lab = story.start.lab()
+    def __init__(self, outside: Lab, faults: Sequence[Fault], passes: int) -> None:
+        self.outside, self.faults, self.passes = outside, faults, passes
         self.calls = 0
         self.cured = False
 
     def play(self) -> None:
         """All of it: the passes under faults, and then until nothing moves any more."""
-        operator = self._operator()
-        for _ in range(self.story.passes):
+        operator = self.operator()
+        for _ in range(self.passes):
             try:
                 operator.step()
             except Killed:
-                operator = self._operator()
+                operator = self.operator()
             self.outside.clock.forward(seconds=97.0)
         self._cure()
         self.rest(operator)
@@ -144,15 +143,17 @@ class Telling:
         message = f"no rest: {changes}, {outcomes[-1].status['conditions']}"
         raise AssertionError(message)
 
-    def _operator(self) -> Operator:
-        return _Watched(self.outside, before=self._call)
+    def operator(self) -> Operator:
+        """A new life."""
+        return _Watched(self.outside, before=self.call)
 
-    def _call(self) -> None:
+    def call(self) -> None:
+        """Before each remote call."""
         # Servers are asked side by side; only what one thread does comes in an order.
         if self.cured or threading.current_thread() is not threading.main_thread():
             return
         now, self.calls = self.calls, self.calls + 1
-        for fault in self.story.faults:
+        for fault in self.faults:
             if fault.at + fault.calls == now and fault.name != KILLED:
                 self._throw(fault, _at_rest(fault))
             if fault.at == now:
@@ -168,7 +169,7 @@ class Telling:
 
     def _cure(self) -> None:
         self.cured = True
-        for fault in self.story.faults:
+        for fault in self.faults:
             if fault.name != KILLED:
                 self._throw(fault, _at_rest(fault))
 

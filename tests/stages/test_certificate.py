@@ -43,6 +43,7 @@ from exchange_push_operator.core.x509 import Certificate
 from exchange_push_operator.stages.certificate import STAGE
 
 OTHER = certificate(4, subject="OAuth of an older day")
+FOLLOWER_NAME = f"PushAuth 0f7c2a54 {AUTH.thumbprint[:8]} SMTP {TRANSPORT.thumbprint[:31]}"
 OUR_NAME = f"PushAuth 0f7c2a54 SMTP {TRANSPORT.thumbprint}"
 SMTP = held(TRANSPORT, name="Microsoft Exchange")
 NAMES_NONE: Mapping[Cmdlet, Said] = {AUTH_CONFIG: [auth_config(None)]}
@@ -334,8 +335,9 @@ def taken(*store: dict[str, Any], offline: bool = False, name: str = OUR_NAME) -
     )
 
 
-def test_a_transport_role_that_our_certificate_took_is_given_back() -> None:
-    plan = plan_of(STAGE, config(), taken(SMTP))
+@pytest.mark.parametrize("name", [OUR_NAME, FOLLOWER_NAME], ids=["the first", "a follower"])
+def test_a_transport_role_that_our_certificate_took_is_given_back(name: str) -> None:
+    plan = plan_of(STAGE, config(), taken(SMTP, name=name))
     command = (
         f"Enable-ExchangeCertificate -Server '{EX2}' -Thumbprint '{TRANSPORT.thumbprint}' "
         "-Services 'SMTP' -Force:$true -Confirm:$false"

@@ -50,7 +50,7 @@ from exchange_push_operator.core.organization import (
 )
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.stages.principal_credential import STAGE, foreign, held_current
+from exchange_push_operator.stages.principal_credential import STAGE
 
 FOREIGN = certificate(20, subject="somebody else")
 FOREIGN_ID = "ffffffff-0000-4000-8000-000000000001"
@@ -99,15 +99,16 @@ def test_a_key_of_the_current_certificate_is_recognised(key: dict[str, Any]) -> 
 
 
 @pytest.mark.parametrize(
-    "key",
+    ("key", "reason"),
     [
-        entry(FOREIGN, customKeyIdentifier=AUTH.thumbprint),
-        entry(usage="Sign"),
-        entry(type="X509CertAndPassword"),
-        entry(endDateTime=days(-1)),
-        entry(endDateTime=days(0)),
-        entry(key=None, customKeyIdentifier=None),
-        entry(key=None, customKeyIdentifier="not a thumbprint"),
+        (entry(FOREIGN, customKeyIdentifier=AUTH.thumbprint), Reason.KEY_MISSING),
+        (entry(usage="Sign"), Reason.KEY_MISSING),
+        (entry(type="X509CertAndPassword"), Reason.KEY_MISSING),
+        (entry(endDateTime=days(-1)), Reason.EXPIRED),
+        (entry(endDateTime=days(0)), Reason.EXPIRED),
+        (entry(startDateTime=days(1)), Reason.EXPIRED),
+        (entry(key=None, customKeyIdentifier=None), Reason.KEY_MISSING),
+        (entry(key=None, customKeyIdentifier="not a thumbprint"), Reason.KEY_MISSING),
     ],
     ids=[
         "one that only bears its name",
@@ -115,13 +116,16 @@ def test_a_key_of_the_current_certificate_is_recognised(key: dict[str, Any]) -> 
         "one of another type",
         "one that has expired",
         "one that expires this moment",
+        "one that is not valid before tomorrow",
         "one that cannot be told",
         "one of an odd name",
     ],
 )
-def test_a_key_that_does_not_verify_the_current_certificate(key: dict[str, Any]) -> None:
+def test_a_key_that_does_not_verify_the_current_certificate(
+    key: dict[str, Any], reason: Reason
+) -> None:
     plan = plan_of(STAGE, config(), seen(keys=[key]))
-    assert (plan.finding.status, plan.finding.reason) == ("False", Reason.KEY_MISSING)
+    assert (plan.finding.status, plan.finding.reason) == ("False", reason)
     (step,) = plan.steps
     assert added(step) == [OURS]
 
@@ -144,7 +148,7 @@ def test_a_missing_key_is_added_and_every_other_goes_along_without_its_content()
             "endDateTime": "2031-10-22T09:00:00Z",
         },
     ]
-    assert step.fallback is None
+    assert step.fallbacks == ()
     assert step.guard is not None
     assert step.guard.may_go == frozenset()
 
@@ -227,28 +231,46 @@ def test_a_next_certificate_is_not_taken_for_a_current_one_that_is_unseen() -> N
     observed = STAGE.observe(asked, seen(organization={AUTH_CONFIG: [row]}, keys=[entry()]))
     assert told(STAGE.plan(asked, observed, NOW)) == ("Unknown", "WaitsForCertificate", ())
     assert observed is not None
-    assert held_current(observed, NOW) is None
+    assert observed.current is None
 
 
-def test_expired_foreign_keys_may_be_left_out_by_the_second_try_alone_and_by_wish() -> None:
-    gone = other(endDateTime=days(-1))
-    alive = entry(certificate(22), keyId="ffffffff-0000-4000-8000-000000000002")
-    for asked, dropped in ((config(), None), (DROPPING, FOREIGN_ID)):
-        (step,) = plan_of(STAGE, asked, seen(asked, keys=[gone, alive])).steps
-        assert len(body(step.command)) == 3
-        assert step.guard is not None
-        assert step.guard.may_go == frozenset([dropped] if dropped else [])
-        if dropped:
-            assert FOREIGN_ID not in [e["keyId"] for e in body(step.fallback)]
-            assert len(body(step.fallback)) == 2
-        else:
-            assert step.fallback is None
+GONE = entry(FOREIGN, keyId=FOREIGN_ID, displayName="theirs", endDateTime=days(-1))
+ALIVE = entry(certificate(22), keyId="ffffffff-0000-4000-8000-000000000002")
 
 
-def test_our_own_expired_key_is_not_dropped_as_a_foreign_one() -> None:
+def ids(request: object) -> list[str]:
+    return [raw["keyId"] for raw in body(request)]
+
+
+def test_a_write_that_is_refused_for_an_expired_key_is_tried_without_its_dates() -> None:
+    (step,) = plan_of(STAGE, config(), seen(keys=[GONE, ALIVE])).steps
+    (again,) = step.fallbacks
+    assert ids(again) == ids(step.command)
+    sent = {raw["keyId"]: set(raw) for raw in body(again)}
+    assert sent[FOREIGN_ID] == set(GONE) - {"key", "startDateTime", "endDateTime"}
+    assert sent[ALIVE["keyId"]] == set(ALIVE) - {"key"}
+
+
+def test_expired_foreign_keys_are_left_out_at_last_and_by_wish_alone() -> None:
+    (step,) = plan_of(STAGE, DROPPING, seen(DROPPING, keys=[GONE, ALIVE])).steps
+    assert step.guard is not None
+    assert step.guard.may_go == frozenset()
+    assert step.guard.at_last == {FOREIGN_ID}
+    assert [FOREIGN_ID in ids(form) for form in (step.command, *step.fallbacks)] == [
+        True,
+        True,
+        False,
+    ]
+    assert ALIVE["keyId"] in ids(step.fallbacks[-1])
+
+
+def test_our_own_expired_key_may_be_left_out_without_asking() -> None:
     ours = entry(keyId=OURS, endDateTime=days(-1))
-    (step,) = plan_of(STAGE, DROPPING, seen(DROPPING, keys=[ours])).steps
-    assert step.fallback is None
+    (step,) = plan_of(STAGE, config(), seen(keys=[ours, GONE])).steps
+    assert [ids(form).count(OURS) for form in (step.command, *step.fallbacks)] == [1, 1, 0]
+    assert all(FOREIGN_ID in ids(form) for form in step.fallbacks)
+    assert step.guard is not None
+    assert step.guard.at_last == {OURS}
 
 
 @pytest.mark.parametrize(
@@ -315,14 +337,14 @@ def test_of_several_keys_of_the_current_certificate_the_one_is_shown_that(
     keys = [entry(keyId=str(n), endDateTime=end) for n, end in enumerate(ends, start=1)]
     observed = STAGE.observe(config(), seen(keys=keys))
     assert observed is not None
-    found = held_current(observed, NOW)
+    found = observed.lasting(AUTH, NOW)
     assert (found.key_id if found else None) == expected
-    assert foreign(observed) == ()
+    assert observed.foreign() == ()
 
 
 def retired(observed: Any, asked: Any = None) -> tuple[Step, ...]:
     asked = asked or config()
-    return STAGE.retire(asked, STAGE.observe(asked, observed))
+    return STAGE.retire(asked, STAGE.observe(asked, observed), NOW)
 
 
 OLD = certificate(23, begins=-900, ends=100)
@@ -389,5 +411,6 @@ def test_the_principal_is_read_as_a_single_object_so_that_graph_gives_out_the_ke
         "servicePrincipals(appId='00000002-0000-0ff1-ce00-000000000000')"
         "?$select=id,appId,displayName,keyCredentials",
     )
-    (look,) = STAGE.looks(dedicated_config()).graph
+    look, beside = STAGE.looks(dedicated_config()).graph
     assert look.path.startswith(f"applications(appId='{DEDICATED}')")
+    assert (beside,) == STAGE.looks(config()).graph

@@ -31,7 +31,7 @@ def test_a_stage_asks_for_nothing_more_and_undoes_nothing_unless_it_says_so() ->
 
     stage = Stage("Bare", lambda _asked: Looks(), observe, plan)
     assert stage.more(config(), seen()).organization == ()
-    assert stage.retire(config(), "seen") == ()
+    assert stage.retire(config(), "seen", NOW) == ()
 
 
 def test_a_configuration_that_is_as_declared_plans_nothing() -> None:

@@ -58,3 +58,46 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   resources: [events]
   verbs: [create, patch]
 {{- end }}
+
+{{/* What it takes for credentials.workloadIdentity: tokens of these accounts, no others. */}}
+{{- define "epo.tokenRules" -}}
+- apiGroups: [""]
+  resources: [serviceaccounts/token]
+  resourceNames: {{ toJson . }}
+  verbs: [create]
+{{- end }}
+
+{{/* A Role and its binding in a namespace; without one a ClusterRole. */}}
+{{- define "epo.grant" }}
+{{- $kind := empty .namespace | ternary "ClusterRole" "Role" }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "epo.labels" .root | nindent 4 }}
+rules:
+{{ .rules }}
+---
+apiVersion: rbac.authorization.k8s.io/v1
+kind: {{ $kind }}Binding
+metadata:
+  name: {{ .name }}
+  {{- with .namespace }}
+  namespace: {{ . }}
+  {{- end }}
+  labels:
+    {{- include "epo.labels" .root | nindent 4 }}
+roleRef:
+  apiGroup: rbac.authorization.k8s.io
+  kind: {{ $kind }}
+  name: {{ .name }}
+subjects:
+- kind: ServiceAccount
+  name: {{ include "epo.serviceAccountName" .root }}
+  namespace: {{ .root.Release.Namespace }}
+{{- end }}

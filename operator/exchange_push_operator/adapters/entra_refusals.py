@@ -15,6 +15,16 @@ from exchange_push_operator.core.reasons import Reason
 _PASSING = frozenset({"temporarily_unavailable", "server_error"})
 _NUMBER = re.compile(r"AADSTS(\d+):?\s*")
 
+_COMPARE = (
+    "compare issuer, subject (system:serviceaccount:<namespace>:<name>) and audience of its "
+    "federated credentials with the account named in {field}"
+)
+_NO_FEDERATION = (
+    Reason.ACCESS_DENIED,
+    "application {client} has no federated credential for the cluster's service account",
+    _COMPARE,
+)
+
 # Microsoft: the numbers "should never be used by the client"; they may change. Here they choose
 # words, and a reason only where OAuth's own `error` is too coarse; unknown ones do no harm.
 _HINTS: Mapping[int, tuple[Reason, str, str]] = {
@@ -48,6 +58,7 @@ _HINTS: Mapping[int, tuple[Reason, str, str]] = {
         "application {client} is disabled in tenant {tenant}",
         "enable it",
     ),
+    **dict.fromkeys((70021, 700211, 700212, 700213), _NO_FEDERATION),
     53003: (
         Reason.ACCESS_DENIED,
         "a Conditional Access policy of tenant {tenant} blocks application {client}",
@@ -57,7 +68,9 @@ _HINTS: Mapping[int, tuple[Reason, str, str]] = {
 
 
 def credential_field(access: GraphAccess) -> str:
-    """The field of the resource that names the credential's Secret."""
+    """The field of the resource that names the credential's Secret or service account."""
+    if access.federated_token is not None:
+        return "tenant.credentials.workloadIdentity"
     kind = "clientSecret" if access.certificate is None else "clientCertificate"
     return f"tenant.credentials.{kind}"
 
@@ -69,7 +82,7 @@ def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
     if error in _PASSING:
         return Unreachable(f"{host}: Entra ID is out of order for the moment ({error})")
     number = _number(result)
-    reason, fact, cure = _HINTS.get(number) or _unknown(error, result)
+    reason, fact, cure = _hint(number, access) or _unknown(error, result, access)
     hint = f" (AADSTS{number})" if number else ""
     words = {
         "client": access.client_id,
@@ -79,9 +92,17 @@ def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
     return Refused(reason, f"{host}: {_fill(fact, words)}{hint}; {_fill(cure, words)}")
 
 
-def _unknown(error: str, result: Mapping[str, Any]) -> tuple[Reason, str, str]:
+def _hint(number: int, access: GraphAccess) -> tuple[Reason, str, str] | None:
+    hint = _HINTS.get(number)
+    about_a_secret = hint is not None and hint[0] is Reason.SECRET_INVALID
+    return None if about_a_secret and access.federated_token is not None else hint
+
+
+def _unknown(error: str, result: Mapping[str, Any], access: GraphAccess) -> tuple[Reason, str, str]:
     text = _NUMBER.sub("", str(result.get("error_description") or ""), count=1)
     fact = ": ".join(filter(None, (error, first_sentence(text))))
+    if access.federated_token is not None:
+        return Reason.ACCESS_DENIED, fact, _COMPARE
     if error == "invalid_client":
         return (
             Reason.SECRET_INVALID,

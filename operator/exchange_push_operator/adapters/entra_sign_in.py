@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -23,6 +23,9 @@ from exchange_push_operator.core.reasons import Reason
 
 # What MSAL raises on JSON whose values are of other types than it expects, or nested too deep.
 _NOT_UNDERSTOOD = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
+# A token says what was granted when it was issued, for an hour or more; asking sooner is no use
+# while Entra ID itself needs minutes to spread a grant.
+_STALE = timedelta(minutes=5)
 _TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750's b64token: safe in a header
 
 
@@ -41,6 +44,7 @@ class SignIn:
         self._app: Any = None
         self._expires: datetime | None = None
         self._token = ""
+        self._since = now()
 
     @property
     def version(self) -> str:
@@ -55,11 +59,22 @@ class SignIn:
         with self._lock:
             app, self._app = self._app, None
             outdated = self._expires is not None and self._expires <= self._now()
-            if app is None or outdated or rejected == self._token:
+            anew = app is None or outdated or rejected == self._token
+            if anew:
                 app = self._new_app()
-            self._token = self._acquire(app)
+            token = self._acquire(app)
+            if anew or token != self._token:
+                self._token, self._since = token, self._now()
             self._app = app
-            return self._token
+            return token
+
+    def renewed(self) -> str:
+        """A token that knows the permissions of by now: another one after some minutes.
+
+        Raises: as ``token``.
+        """
+        stale = self._now() - self._since >= _STALE
+        return self.token(rejected=self._token if stale else None)
 
     def _acquire(self, app: Any) -> str:
         host = host_of(self._access.authority)
@@ -97,9 +112,11 @@ class SignIn:
             message = f"{host_of(access.authority)}: its OpenID configuration cannot be used"
             raise Unreachable(message) from error
 
-    def _credential(self) -> str | dict[str, str]:
+    def _credential(self) -> str | dict[str, Any]:
         """MSAL's form of the credential, checked as far as can be without asking anybody."""
         access = self._access
+        if access.federated_token is not None:
+            return {"client_assertion": self._assertion}  # MSAL calls it when it asks Entra ID
         if access.certificate is None or access.private_key is None:
             secret = access.client_secret.reveal() if access.client_secret else ""
             if not secret or secret != secret.strip():
@@ -112,6 +129,13 @@ class SignIn:
         key = access.private_key.reveal()
         self._expires = check_client_certificate(access.certificate, key, self._now())
         return {"private_key": key, "public_certificate": access.certificate}
+
+    def _assertion(self) -> str:
+        token = self._access.federated_token
+        try:
+            return token.reveal() if token else ""
+        except PushError as error:
+            raise _NoAnswerError(error) from error
 
     def _without_secret(self, result: Mapping[str, Any]) -> Mapping[str, Any]:
         # Entra ID does not repeat secrets; what answers in its place might. Before anything is

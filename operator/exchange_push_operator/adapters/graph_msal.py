@@ -20,13 +20,14 @@ from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Identity
 
 _LOG = logging.getLogger(__name__)
-_TURNED_DOWN = (401, 403)
+_NOT_ACCEPTED = 401
+_NOT_PERMITTED = 403
 _REPEATS = 2
 _SHORT = 2.0  # seconds; who asks for more gets it from the work queue, not from a sleeping thread
 
 
 class EntraGraphs:
-    """Sign-ins by tenant and application; the ones used longest ago go when there are too many.
+    """Sign-ins by tenant, application and where its credential is; the ones used longest ago go.
 
     An access with a new version takes the place of the old one, so an older credential is never
     used again. ``now`` gives the time, ``pause`` waits the few moments between two tries.
@@ -52,7 +53,8 @@ class EntraGraphs:
         return EntraGraph(access, self._sign_in(access), self._https, self._pause)
 
     def _sign_in(self, access: GraphAccess) -> SignIn:
-        key = (access.authority, access.graph, access.tenant_id, access.client_id)
+        holder = access.version.partition("@")[0]
+        key = (access.authority, access.graph, access.tenant_id, access.client_id, holder)
         with self._lock:
             sign_in = self._sign_ins.pop(key, None)
             if sign_in is None or sign_in.version != access.version:
@@ -74,7 +76,7 @@ class EntraGraph:
         self._https = https
         self._pause = pause
 
-    def identity(self) -> Identity:
+    def identity(self, *, anew: bool = False) -> Identity:
         """Tenant and roles, read from the access token.
 
         The signature is not checked: the token came over TLS from the authority, and what it says
@@ -82,7 +84,7 @@ class EntraGraph:
 
         Raises: Refused, Unreachable, Throttled.
         """
-        claims = _claims(self._sign_in.token())
+        claims = _claims(self._sign_in.renewed() if anew else self._sign_in.token())
         tenant, roles = claims.get("tid"), claims.get("roles") or ()
         if not isinstance(tenant, str) or not isinstance(roles, list | tuple):
             host = host_of(self._access.authority)
@@ -93,13 +95,16 @@ class EntraGraph:
     def send(self, request: GraphRequest) -> Mapping[str, Any]:
         """Send one call; see the port for what it raises.
 
-        A token that is turned down is replaced once: it may have been revoked a moment ago, or
-        be older than the permission that an administrator has just granted.
+        A token that is turned down is replaced once: it may have been revoked a moment ago. One
+        without the permission is, if it may be older than what an administrator has granted.
         """
         token = self._sign_in.token()
         reply = self._patiently(request, token)
-        if reply.status_code in _TURNED_DOWN:
+        if reply.status_code == _NOT_ACCEPTED:
             reply = self._patiently(request, self._sign_in.token(rejected=token))
+        elif reply.status_code == _NOT_PERMITTED:
+            renewed = self._sign_in.renewed()
+            reply = self._patiently(request, renewed) if renewed != token else reply
         return content(reply, host_of(self._access.graph), changes=_changes(request))
 
     def _patiently(self, request: GraphRequest, token: str) -> Reply:

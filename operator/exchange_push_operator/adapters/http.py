@@ -18,6 +18,7 @@ import requests
 from requests.adapters import HTTPAdapter
 
 from exchange_push_operator.adapters.http_deadline import context_with_limit, time_limit
+from exchange_push_operator.adapters.http_proxy import HttpProxy, ProxyAdapter
 from exchange_push_operator.adapters.http_trouble import TROUBLE, not_an_address, translated
 from exchange_push_operator.core.errors import Unreachable
 
@@ -26,6 +27,7 @@ LONGEST = 30.0  # seconds from the first byte sent to the last byte of the answe
 CHECK_GATEWAY = "check the proxy or gateway between"
 _LARGEST = 8 * 1024 * 1024  # a principal with 600 keys is about 2 MB
 _CHUNK = 64 * 1024
+_CONNECTIONS = 32
 _LONGEST_PAUSE = 3600.0
 
 
@@ -60,7 +62,8 @@ class Reply:
 class Https:
     """Calls over verified TLS: no redirects, no proxies of the environment, no cookies.
 
-    Threads may share it. ``ca_file`` holds the authorities to trust (default: certifi's).
+    Threads may share it. ``ca_file`` holds the authorities to trust (default: certifi's), of the
+    ``proxy`` too where its address is https.
     """
 
     def __init__(
@@ -69,13 +72,19 @@ class Https:
         *,
         timeouts: tuple[float, float] = TIMEOUTS,
         longest: float = LONGEST,
+        proxy: HttpProxy | None = None,
     ) -> None:
         """Raises ValueError where ``ca_file`` holds no PEM certificate."""
         if ca_file is not None:
             _check_authorities(ca_file)
         self._timeouts = timeouts
         self._longest = longest
-        self._session = _open_session(ca_file)
+        trusted = ca_file or certifi.where()
+        self._session = _open_session(trusted)
+        self._proxied = ProxyAdapter(proxy, trusted, pool_maxsize=_CONNECTIONS) if proxy else None
+        if self._proxied and proxy:
+            self._session.mount("https://", self._proxied)
+            self._session.proxies = {"https": proxy.url}
 
     def call(  # noqa: PLR0913 - the parts of an HTTP request
         self,
@@ -92,10 +101,13 @@ class Https:
 
         Raises:
             SpecError: not an https address, or not the name of a host.
+            Refused: the proxy does not let the operator through (AccessDenied).
             Unreachable: no answer. With ``changes``: and the request was not sent.
             OutcomeUnknown: with ``changes``, the request may have been carried out.
         """
         host = host_of(url)
+        if self._proxied:
+            self._proxied.prove()
         try:
             with time_limit(self._longest):
                 reply = self._exchange(method, url, dict(headers or {}), (params, data, json_body))
@@ -154,14 +166,14 @@ class _Adapter(HTTPAdapter):
         super().init_poolmanager(*arguments, **options, ssl_context=context_with_limit())
 
 
-def _open_session(ca_file: str | None) -> requests.Session:
+def _open_session(ca_file: str) -> requests.Session:
     session = _Session()
     session.trust_env = False  # REQUESTS_CA_BUNDLE would win over verify, .netrc over our headers
-    session.verify = ca_file or certifi.where()
+    session.verify = ca_file
     session.cookies.set_policy(DefaultCookiePolicy(allowed_domains=[]))
     session.headers["User-Agent"] = f"exchange-push-operator/{_own_version()}"
     session.adapters.clear()  # leaves http:// without an adapter
-    session.mount("https://", _Adapter(pool_maxsize=32))
+    session.mount("https://", _Adapter(pool_maxsize=_CONNECTIONS))
     return session
 
 

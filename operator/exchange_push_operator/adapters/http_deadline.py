@@ -48,6 +48,11 @@ class _Socket(ssl.SSLSocket):
         self._hurry()
         return super().recv_into(*arguments, **options)
 
+    def recv(self, *arguments: Any, **options: Any) -> bytes:
+        """Receive, as ``socket.recv``: TLS inside this TLS is read so. Raises TimeoutError."""
+        self._hurry()
+        return super().recv(*arguments, **options)
+
     def send(self, *arguments: Any, **options: Any) -> int:
         """Send, as ``socket.send``; sendall uses it. Raises TimeoutError."""
         self._hurry()

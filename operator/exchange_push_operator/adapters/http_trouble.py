@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import re
 import ssl
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import requests
 from requests.exceptions import InvalidSchema, InvalidURL, MissingSchema, ReadTimeout
@@ -13,14 +14,23 @@ from urllib3.exceptions import (
     LocationValueError,
     NameResolutionError,
     NewConnectionError,
+    ProxyError,
     ReadTimeoutError,
 )
 
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, SpecError, Unreachable
+from exchange_push_operator.core.errors import (
+    OutcomeUnknown,
+    PushError,
+    Refused,
+    SpecError,
+    Unreachable,
+)
+from exchange_push_operator.core.reasons import Reason
 
 # What requests lets through: its own errors, urllib3's that it does not know, the sockets', and
 # the ValueErrors of addresses and headers that cannot be read (UnicodeError is one).
 TROUBLE = (requests.RequestException, HTTPError, OSError, ValueError)
+_TUNNEL = re.compile(r"Tunnel connection failed: (\d{3})")  # as http.client words it
 # OpenSSL's X509_V_ERR numbers for "nobody I know signed this".
 _UNKNOWN_SIGNER = frozenset({2, 18, 19, 20, 21})
 
@@ -41,6 +51,8 @@ def translated(error: Exception, host: str, *, changes: bool) -> PushError:
     """The error of a request, by whether it may have been sent."""
     if isinstance(error, InvalidURL | InvalidSchema | MissingSchema):
         return not_an_address(host)
+    if trouble := _of_proxy(list(_causes(error)), host):
+        return trouble
     for cause in _causes(error):
         if is_no_host(cause):
             rule = "the parts between its dots have 1 to 63 characters each"
@@ -49,6 +61,22 @@ def translated(error: Exception, host: str, *, changes: bool) -> PushError:
         if text:
             return Unreachable(f"{host}: {text}")
     return lost(f"{host}: {_after_sending(error)}", changes=changes)
+
+
+def _of_proxy(causes: Sequence[BaseException], host: str) -> PushError | None:
+    """A tunnel that was not made: nothing of the request was sent."""
+    tunnel = next(filter(None, (_TUNNEL.match(str(cause)) for cause in causes)), None)
+    if tunnel and tunnel[1] == "407":
+        cure = "check the Secret behind --entra-proxy-credentials"
+        message = f"{host}: the HTTP proxy does not take the operator's credentials; {cure}"
+        return Refused(Reason.ACCESS_DENIED, message)
+    if tunnel:
+        said = f"answers HTTP {tunnel[1]} instead of connecting; allow {host}, port 443, there"
+        return Unreachable(f"{host}: the HTTP proxy {said}")
+    if any(isinstance(cause, ProxyError) for cause in causes):
+        cure = "check --entra-proxy, and --ca-file for its certificate"
+        return Unreachable(f"{host}: no connection to the HTTP proxy can be made; {cure}")
+    return None
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

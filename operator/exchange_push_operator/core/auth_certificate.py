@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
-from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.commands import Ahead, cmdlet
 from exchange_push_operator.core.plan import Finding, Step, fails
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import Certificate
@@ -59,6 +59,23 @@ def publish(thumbprint: str, server: str) -> Step:
         event="CertificateAssigned",
         server=server,
         command=cmdlet("Set-AuthConfig", PublishCertificate=True, Force=True, Confirm=False),
+    )
+
+
+def stage(thumbprint: str, server: str, ahead: timedelta, *, again: bool = False) -> Step:
+    """Name it as next, on a server that has it. ``again``: only its date is another one."""
+    return Step(
+        action="Move the date of the next Auth certificate" if again else "Stage the next one",
+        target=thumbprint,
+        event="CertificateDateMoved" if again else "CertificateStaged",
+        server=server,
+        command=cmdlet(
+            "Set-AuthConfig",
+            NewCertificateThumbprint=thumbprint,
+            NewCertificateEffectiveDate=Ahead(ahead),
+            Force=True,
+            Confirm=False,
+        ),
     )
 
 

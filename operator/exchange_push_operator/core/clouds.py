@@ -1,7 +1,8 @@
 """The Microsoft clouds, as data. An address that nobody has documented is None, never a guess.
 
 Sources: Microsoft Graph "National cloud deployments"; the Exchange documents "Configure OAuth
-authentication" (ACS metadata) and "Enable-PushNotificationProxy" (push address).
+authentication" (ACS metadata) and "Enable-PushNotificationProxy" (push address); MSAL for .NET,
+KnownMetadataProvider (audience of federated tokens: a federated credential names the same one).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ class Cloud:
     push_uri: str | None
     push_hosts: frozenset[str]
     ews_uri: str
+    federated_audience: str
 
 
 def _cloud(  # noqa: PLR0913 - a row of a table
@@ -32,6 +34,7 @@ def _cloud(  # noqa: PLR0913 - a row of a table
     *,
     issuers: tuple[str, ...] = (),
     push_uri: str | None = None,
+    exchanges: str = "",
 ) -> Cloud:
     return Cloud(
         name=name,
@@ -42,6 +45,7 @@ def _cloud(  # noqa: PLR0913 - a row of a table
         push_uri=push_uri,
         push_hosts=frozenset({outlook}),
         ews_uri=f"https://{outlook}/ews/exchange.asmx",
+        federated_audience=f"api://AzureADTokenExchange{exchanges}",
     )
 
 
@@ -65,6 +69,7 @@ CLOUDS = {
             "graph.microsoft.us",
             "outlook.office365.us",
             _US_METADATA,
+            exchanges="USGov",
         ),
         _cloud(
             "USGovernmentL5",
@@ -72,6 +77,7 @@ CLOUDS = {
             "dod-graph.microsoft.us",
             "outlook-dod.office365.us",
             _US_METADATA,
+            exchanges="USGov",
         ),
         _cloud(
             "China",
@@ -79,12 +85,21 @@ CLOUDS = {
             "microsoftgraph.chinacloudapi.cn",
             "partner.outlook.cn",
             issuers=("accounts.accesscontrol.chinacloudapi.cn",),
+            exchanges="China",
         ),
         _cloud(
-            "Bleu", "login.sovcloud-identity.fr", "graph.svc.sovcloud.fr", "outlook.sovcloud.fr"
+            "Bleu",
+            "login.sovcloud-identity.fr",
+            "graph.svc.sovcloud.fr",
+            "outlook.sovcloud.fr",
+            exchanges="France",
         ),
         _cloud(
-            "Delos", "login.sovcloud-identity.de", "graph.svc.sovcloud.de", "outlook.sovcloud.de"
+            "Delos",
+            "login.sovcloud-identity.de",
+            "graph.svc.sovcloud.de",
+            "outlook.sovcloud.de",
+            exchanges="Germany",
         ),
     )
 }

@@ -4,10 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any, TypeAlias
 
+
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """A date that is computed when the cmdlet is sent, by the clock of its server.
+
+    So the same change is the same plan at every look, and no date has passed before it arrives.
+    """
+
+    span: timedelta
+
+    def __str__(self) -> str:
+        """As an administrator would type it."""
+        return f"(Get-Date).AddMinutes({int(self.span.total_seconds() // 60)})"
+
+
 Scalar: TypeAlias = str | int | bool
-Value: TypeAlias = Scalar | tuple[str, ...]
+Value: TypeAlias = Scalar | tuple[str, ...] | Ahead
 Row: TypeAlias = Mapping[str, Any]
 
 
@@ -38,7 +54,7 @@ def _parameter(name: str, value: Value) -> str:
             return f"-{name}:${str(value).lower()}"
         case tuple():
             return f"-{name} @({', '.join(_quote(item) for item in value)})"
-        case int():
+        case int() | Ahead():
             return f"-{name} {value}"
         case _:
             return f"-{name} {_quote(value)}"

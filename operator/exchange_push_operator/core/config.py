@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
@@ -47,11 +47,12 @@ class SecretKey:
 
 @dataclass(frozen=True, slots=True)
 class TenantCredentials:
-    """How to sign in to the tenant: one of the two is set."""
+    """How to sign in to the tenant: one of the three is set. ``service_account`` is a name."""
 
     client_id: str
     certificate_secret: str | None
     client_secret: SecretKey | None
+    service_account: str | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +101,16 @@ class Verification:
 
 
 @dataclass(frozen=True, slots=True)
+class RollOver:
+    """Policy Manage: when the next certificate is made, staged, and the key of the last removed."""
+
+    renew_before: timedelta
+    activate_after: timedelta
+    key_grace: timedelta
+    rotate_after: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
 class Timing:
     """How often, how patient, how long."""
 
@@ -127,6 +138,7 @@ class PushConfig:
     connection: Connection
     thumbprint: str | None
     restart_services: bool
+    roll_over: RollOver | None
     auth_server: str
     metadata_url: str
     target: Target

@@ -19,7 +19,7 @@ _LONGEST: Mapping[tuple[str, ...], int] = {
     ("plannedChanges", "id"): 128,
     ("plannedChanges", "target"): 512,
     ("plannedChanges", "action"): 128,
-    ("plannedChanges", "command"): 8192,
+    ("plannedChanges", "command"): 16384,
     ("advisories", "message"): 1024,
     ("conditions", "message"): 1024,
 }

@@ -38,9 +38,7 @@ class Keys:
 
     def come_first(self, certificate: Certificate, now: datetime) -> bool:
         """Whether the certificate has to wait for its key."""
-        return self.expected and not any(
-            entry.is_of(certificate) and not entry.expired(now) for entry in self.entries
-        )
+        return self.expected and not any(entry.verifies(certificate, now) for entry in self.entries)
 
 
 def read(config: PushConfig, observed: Observations) -> Keys:

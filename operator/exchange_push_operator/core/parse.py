@@ -17,6 +17,7 @@ from exchange_push_operator.core.config import (
     Proxy,
     ProxyState,
     PushConfig,
+    RollOver,
     SecretKey,
     Target,
     Tenant,
@@ -26,6 +27,7 @@ from exchange_push_operator.core.config import (
 )
 from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.x509 import parse_utc
 
 _PORTS = {"HTTPS": 5986, "HTTP": 5985}
 
@@ -66,6 +68,7 @@ def _parse(resource: Mapping[str, Any]) -> PushConfig:
         connection=_connection(spec["exchange"]["connection"]),
         thumbprint=(spec["certificate"].get("thumbprint") or "").upper() or None,
         restart_services=spec["certificate"]["restartServices"] == "OnImmediatePublish",
+        roll_over=_roll_over(spec["certificate"], target),
         auth_server=spec["authServer"]["name"],
         metadata_url=_metadata_url(spec["authServer"], tenant, unasked=target is Target.NONE),
         target=target,
@@ -100,10 +103,12 @@ def _cloud(name: str) -> Cloud:
 def _credentials(spec: Mapping[str, Any]) -> TenantCredentials:
     certificate = spec.get("clientCertificate")
     secret = spec.get("clientSecret")
+    workload = spec.get("workloadIdentity")
     return TenantCredentials(
         client_id=spec["clientId"],
         certificate_secret=certificate["secretRef"]["name"] if certificate else None,
         client_secret=_secret_key(secret["secretRef"]) if secret else None,
+        service_account=workload["serviceAccountRef"]["name"] if workload else None,
     )
 
 
@@ -134,6 +139,26 @@ def _metadata_url(spec: Mapping[str, Any], tenant: Tenant, *, unasked: bool) -> 
     # itself whose it is.
     name = tenant.tenant_id if unasked and tenant.tenant_id else tenant.domain
     return url.replace("{domain}", name)
+
+
+def _roll_over(spec: Mapping[str, Any], target: Target) -> RollOver | None:
+    """None under policy Adopt. What cannot be a roll-over is refused."""
+    if spec["policy"] == "Adopt":
+        return None
+    if target is Target.NONE:
+        raise SpecError(
+            "spec.certificate.policy: Manage needs a principal: with principal.target None nobody "
+            "can see whether Entra ID has the next key; use Adopt, or name a target"
+        )
+    spans = ("renewBefore", "activateAfter", "keyCredentialGracePeriod")
+    before, after, grace = (parse_duration(spec[n], f"spec.certificate.{n}") for n in spans)
+    if before <= after:
+        raise SpecError(
+            "spec.certificate.renewBefore: must be longer than activateAfter, or the next "
+            "certificate would follow one that has expired"
+        )
+    moment = spec.get("rotateAfter")
+    return RollOver(before, after, grace, parse_utc(moment) if moment else None)
 
 
 def _proxy(spec: Mapping[str, Any], tenant: Tenant) -> Proxy:

@@ -49,12 +49,14 @@ class Guard:
     """What a write to a list rests on.
 
     ``entries`` is what ``look`` answered when the plan was made: should it answer otherwise right
-    before the write, the plan is void. ``may_go`` are the only keyIds that the write may drop.
+    before the write, the plan is void. ``may_go`` are the only keyIds that the write may drop,
+    ``at_last`` those that a further try may drop as well.
     """
 
     look: GraphRequest
     entries: frozenset[str]
     may_go: frozenset[str]
+    at_last: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class Step:
     ``server`` is where a cmdlet runs (None: on the server that speaks for the organisation).
     ``summary`` says what a GraphRequest changes; its body is too long to read. ``parts`` names each
     thing that it changes, so that a change that is undone again and again is known by it.
-    ``fallback`` is sent where Entra ID refuses ``command`` for expired foreign keys (opt-in).
+    ``fallbacks`` are tried in turn where Entra ID refuses ``command`` for an expired key.
     ``alone``: it mends one server, and it and the other steps do not rest on each other: it comes
     after them, whether or not one of them failed.
     """
@@ -77,7 +79,7 @@ class Step:
     summary: str = ""
     parts: tuple[str, ...] = ()
     guard: Guard | None = None
-    fallback: GraphRequest | None = None
+    fallbacks: tuple[GraphRequest, ...] = ()
     alone: bool = False
 
     @property

@@ -1,4 +1,4 @@
-"""The installer's policy: which hosts, tenants and principals a namespace's resources may name.
+"""The installer's policy: which hosts, tenants, principals and accounts resources may name.
 
 Who may edit a resource must not be able to point Exchange's trust, or a credential, elsewhere.
 An empty policy allows nothing.
@@ -18,7 +18,15 @@ from exchange_push_operator.core.reasons import Reason
 
 EVERY_NAMESPACE = "*"
 _PLAIN_URL = re.compile(r"https://([-A-Za-z0-9.]+)(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
-_KEYS = ("exchangeHosts", "tenantIds", "principals", "issuerHosts", "pushHosts", "domains")
+_KEYS = (
+    "exchangeHosts",
+    "tenantIds",
+    "principals",
+    "issuerHosts",
+    "pushHosts",
+    "domains",
+    "serviceAccounts",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +39,7 @@ class Rules:
     issuer_hosts: tuple[str, ...] = ()
     push_hosts: tuple[str, ...] = ()
     domains: tuple[str, ...] = ()
+    service_accounts: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +61,15 @@ class Policy:
         if config.target is not Target.NONE:
             name = config.app_id if config.target is Target.DEDICATED else config.target.value
             self._require(config, "principals", name, "spec.principal")
+        self._account(config)
         self._addresses(config)
+
+    def _account(self, config: PushConfig) -> None:
+        # Who may edit a resource may not thereby speak for every account of the namespace.
+        credentials = config.tenant.credentials
+        if config.needs_entra and credentials and credentials.service_account:
+            where = "spec.tenant.credentials.workloadIdentity.serviceAccountRef"
+            self._require(config, "serviceAccounts", credentials.service_account, where)
 
     def _addresses(self, config: PushConfig) -> None:
         issuer = _host(config.metadata_url)
@@ -122,6 +139,7 @@ def _by_key(rules: Rules, key: str) -> Iterable[str]:
         rules.issuer_hosts,
         rules.push_hosts,
         rules.domains,
+        rules.service_accounts,
     )
     return dict(zip(_KEYS, fields, strict=True))[key]
 

@@ -55,11 +55,14 @@ class ExchangeAccess:
 
 @dataclass(frozen=True, slots=True)
 class GraphAccess:
-    """How to sign in to one tenant. Exactly one of ``client_secret`` and ``certificate`` is set.
+    """How to sign in to one tenant.
+
+    Exactly one of ``client_secret``, ``certificate`` and ``federated_token`` is set; the last asks
+    the cluster for a new token each time it is revealed, and raises what ``ServiceAccounts`` does.
 
     ``authority`` is ``https://host`` without the tenant, ``graph`` is ``https://host``.
     ``certificate`` is PEM: the certificate (chain optional) first in ``certificate``, its key in
-    ``private_key``.
+    ``private_key``. ``version`` is ``<where the credential is>@<its state>``.
     """
 
     authority: str
@@ -70,6 +73,7 @@ class GraphAccess:
     certificate: str | None
     private_key: Sensitive | None
     version: str
+    federated_token: Sensitive | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,8 +115,10 @@ class Identity:
 class Graph(Protocol):
     """Microsoft Graph of one tenant, signed in with a resource's credentials."""
 
-    def identity(self) -> Identity:
-        """Sign in, or use the cached token.
+    def identity(self, *, anew: bool = False) -> Identity:
+        """Sign in, or use the cached token; ``anew``: one of the last five minutes.
+
+        A token tells the permissions of the moment it was issued in.
 
         Raises: Refused, Unreachable, Throttled.
         """
@@ -148,5 +154,16 @@ class Secrets(Protocol):
         """The data of a Secret and its resourceVersion.
 
         Raises: Refused (SecretNotFound, AccessDenied), Unreachable.
+        """
+        ...
+
+
+class ServiceAccounts(Protocol):
+    """Tokens of the cluster's service accounts, for others than the API server."""
+
+    def token(self, namespace: str, name: str, audience: str) -> str:
+        """A new token of an account, for one audience and ten minutes.
+
+        Raises: Refused (ServiceAccountNotFound, AccessDenied), Unreachable, Throttled.
         """
         ...

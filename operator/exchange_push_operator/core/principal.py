@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.config import PushConfig, Target
+from exchange_push_operator.core.config import EXCHANGE_ONLINE, PushConfig, Target
 from exchange_push_operator.core.errors import GraphFailed, Refused
 from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Finding, Guard, fails
+from exchange_push_operator.core.plan import Finding, fails
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 
@@ -33,10 +33,45 @@ def _collection(config: PushConfig) -> str:
     return "applications" if config.target is Target.DEDICATED else "servicePrincipals"
 
 
-def request(config: PushConfig) -> GraphRequest:
+def _one(collection: str, app_id: str) -> GraphRequest:
     """Read one object: only then, and only with $select, Graph gives out ``key``."""
     select = "$select=id,appId,displayName,keyCredentials"
-    return GraphRequest("GET", f"{_collection(config)}(appId='{config.app_id}')?{select}")
+    return GraphRequest("GET", f"{collection}(appId='{app_id}')?{select}")
+
+
+def request(config: PushConfig) -> GraphRequest:
+    """The look at the principal that the resource targets."""
+    return _one(_collection(config), config.app_id)
+
+
+SHARED = _one("servicePrincipals", EXCHANGE_ONLINE)
+"""The look at the first-party principal, which other organisations' keys may be on too."""
+
+
+def requests(config: PushConfig) -> tuple[GraphRequest, ...]:
+    """The target; beside a dedicated application the principal that it is to replace as well."""
+    beside = (SHARED,) if config.target is Target.DEDICATED else ()
+    return (request(config), *beside)
+
+
+def read_shared(config: PushConfig, observed: Observations) -> tuple[KeyCredential, ...] | None:
+    """The keys of the first-party principal beside a dedicated application.
+
+    None where our identity may not read it, which ``Application.ReadWrite.OwnedBy`` alone does
+    not allow.
+
+    Raises: Refused, GraphFailed, Unreachable, Throttled.
+    """
+    if config.target is not Target.DEDICATED:
+        return ()
+    try:
+        return read_credentials(observed.graph(SHARED))
+    except GraphFailed as error:
+        if error.status == _FORBIDDEN:
+            return None
+        if error.status == _NOT_FOUND:
+            return ()
+        raise
 
 
 def read(config: PushConfig, observed: Observations) -> Principal:
@@ -51,12 +86,18 @@ def read(config: PushConfig, observed: Observations) -> Principal:
                 Reason.ACCESS_DENIED,
                 f"Microsoft Graph does not let {config.tenant.credentials_id} read the principal; "
                 "grant it the application permission Application.Read.All, and "
-                "Application.ReadWrite.All where the operator is to write, with admin consent",
+                f"{_to_write(config)}, with admin consent",
             ) from error
         raise
     with reading("Microsoft Graph, principal"):
         path = f"{_collection(config)}/{body['id']}"
     return Principal(path, exists=True, entries=read_credentials(body))
+
+
+def _to_write(config: PushConfig) -> str:
+    if config.target is Target.DEDICATED:
+        return "Application.ReadWrite.OwnedBy as an owner of it where the operator is to write"
+    return "Application.ReadWrite.All where the operator is to write"
 
 
 def missing(config: PushConfig) -> Finding:
@@ -74,12 +115,3 @@ def missing(config: PushConfig) -> Finding:
 def patch(principal: Principal, entries: Iterable[Any]) -> GraphRequest:
     """The write of a whole list: what is not in it is gone."""
     return GraphRequest("PATCH", principal.path, {"keyCredentials": list(entries)})
-
-
-def guard(config: PushConfig, principal: Principal, may_go: Sequence[KeyCredential]) -> Guard:
-    """What the write rests on, and what it may drop."""
-    return Guard(
-        look=request(config),
-        entries=frozenset(entry.canonical for entry in principal.entries),
-        may_go=frozenset(entry.key_id for entry in may_go),
-    )

@@ -28,6 +28,7 @@ class Reason(StrEnum):
     # Stalled: a person must act
     INVALID_SPEC = "InvalidSpec"
     SECRET_NOT_FOUND = "SecretNotFound"  # noqa: S105 - a reason, no password
+    SERVICE_ACCOUNT_NOT_FOUND = "ServiceAccountNotFound"
     SECRET_INVALID = "SecretInvalid"  # noqa: S105 - a reason, no password
     ACCESS_DENIED = "AccessDenied"
     SECOND_HOP_FAILED = "SecondHopFailed"
@@ -39,6 +40,7 @@ class Reason(StrEnum):
     PRINCIPAL_LOCKED = "PrincipalLocked"
     BLOCKED_BY_TENANT_POLICY = "BlockedByTenantPolicy"
     TOO_MANY_KEYS = "TooManyKeys"
+    EXPIRED_FOREIGN_KEYS = "ExpiredForeignKeys"
 
     # Stage conditions, True
     MET = "Met"
@@ -46,6 +48,7 @@ class Reason(StrEnum):
     UP_TO_DATE = "UpToDate"
     PROBE_SUCCEEDED = "ProbeSucceeded"
     NOT_MANAGED = "NotManaged"
+    ROLL_OVER_WAITS = "RollOverWaits"
 
     # Stage conditions, False: facts
     TENANT_NOT_FOUND = "TenantNotFound"
@@ -65,6 +68,8 @@ class Reason(StrEnum):
     SEVERAL_CERTIFICATES = "SeveralCertificates"
     TRANSPORT_CERTIFICATE_CHANGED = "TransportCertificateChanged"
     SERVICES_STALE = "ServicesStale"
+    ROLL_OVER_DUE = "RollOverDue"
+    RENEW_BEFORE_TOO_LONG = "RenewBeforeTooLong"
     OTHER_TENANT = "OtherTenant"
     OTHER_TYPE = "OtherType"
     OTHER_METADATA_URL = "OtherMetadataUrl"
@@ -100,6 +105,7 @@ STALLED = frozenset(
     {
         Reason.INVALID_SPEC,
         Reason.SECRET_NOT_FOUND,
+        Reason.SERVICE_ACCOUNT_NOT_FOUND,
         Reason.SECRET_INVALID,
         Reason.ACCESS_DENIED,
         Reason.SECOND_HOP_FAILED,
@@ -111,6 +117,7 @@ STALLED = frozenset(
         Reason.PRINCIPAL_LOCKED,
         Reason.BLOCKED_BY_TENANT_POLICY,
         Reason.TOO_MANY_KEYS,
+        Reason.EXPIRED_FOREIGN_KEYS,
     }
 )
 """A person must act; no fast retry."""

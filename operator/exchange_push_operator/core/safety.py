@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Value
 from exchange_push_operator.core.errors import Refused
@@ -21,13 +21,18 @@ def still_valid(guard: Guard, entries: Sequence[KeyCredential]) -> bool:
     return frozenset(entry.canonical for entry in entries) == guard.entries
 
 
-def check_write(command: GraphRequest, guard: Guard, entries: Sequence[KeyCredential]) -> None:
+def check_write(
+    command: GraphRequest, guard: Guard, entries: Sequence[KeyCredential], *, again: bool = False
+) -> None:
     """Refuse a write that would drop somebody's key (safety rule 3).
+
+    ``again``: the write before was refused for an expired key, which may give leave to drop more.
 
     Raises:
         Refused: ChangeRefused.
     """
-    gone = set(lost(entries, command.body or {"keyCredentials": []})) - guard.may_go
+    gone = set(lost(entries, command))
+    gone -= guard.may_go | (guard.at_last if again else frozenset())
     if gone:
         raise Refused(
             Reason.CHANGE_REFUSED,
@@ -42,8 +47,13 @@ def touches_auth_config(step: Step) -> bool:
     return name in (_ASSIGNS_CERTIFICATES, _CREATES_CERTIFICATES)
 
 
-def check_cmdlet(step: Step, auth: AuthConfig) -> None:
+def check_cmdlet(
+    step: Step, auth: AuthConfig, *, manage: bool = False, made: Collection[str] = ()
+) -> None:
     """Refuse what would replace the Auth or the transport certificate (safety rules 1 and 4).
+
+    ``manage``: by its policy the resource may make, stage and publish the next one; never assign
+    one in the place of a current one. ``made`` are those that we made to follow.
 
     Raises:
         Refused: ChangeRefused.
@@ -52,15 +62,29 @@ def check_cmdlet(step: Step, auth: AuthConfig) -> None:
         return
     name, parameters = step.command.name, dict(step.command.parameters)
     if name in (_ASSIGNS_CERTIFICATES, _CREATES_CERTIFICATES) and auth.current is not None:
-        raise _bug(f"AuthConfig names {auth.current}, which is never replaced")
+        _check_roll_over(parameters, auth, manage=manage)
     if name == _ASSIGNS_CERTIFICATES:
         _check_assignment(parameters)
     if name == _CREATES_CERTIFICATES and (
         parameters.get("Force") or parameters.get("Services") != "None"
     ):
         raise _bug("a certificate must be made without -Force and without services")
-    if name == _COPIES_CERTIFICATES and not auth.names(str(parameters.get("Thumbprint"))):
+    copied = str(parameters.get("Thumbprint"))
+    if name == _COPIES_CERTIFICATES and not (auth.names(copied) or (manage and copied in made)):
         raise _bug("only a certificate that AuthConfig names is copied to another server")
+
+
+def _check_roll_over(parameters: Mapping[str, Value], auth: AuthConfig, *, manage: bool) -> None:
+    """A current certificate gives way to the next one only, and only by policy Manage."""
+    if not manage or "CertificateThumbprint" in parameters:
+        raise _bug(f"AuthConfig names {auth.current}, which is never replaced")
+    coming = parameters.get("NewCertificateThumbprint")
+    if coming == auth.current:
+        raise _bug("the current certificate cannot be the next one")
+    if coming is not None and "NewCertificateEffectiveDate" not in parameters:
+        raise _bug("a next certificate is staged with its date")
+    if parameters.get("PublishCertificate") and auth.next is None:
+        raise _bug("there is no next certificate to publish")
 
 
 def _check_assignment(parameters: Mapping[str, Value]) -> None:

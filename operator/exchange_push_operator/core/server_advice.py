@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import timedelta
 
 from exchange_push_operator.core import organization
@@ -23,7 +22,7 @@ def advisories(config: PushConfig, observed: Observations) -> tuple[Advisory, ..
         ("ServersLeftOut", [server.described for server in left_out], _LEFT_OUT),
         ("ServersAway", observed.away, "no answer; not counted as ready"),
         ("ServersInMaintenance", organization.in_maintenance(observed), _RESTING),
-        ("ClockSkew", _skewed(observed), _SKEWED),
+        ("ClockSkew", skewed(observed), _SKEWED),
     )
     return tuple(
         Advisory(kind, f"{', '.join(sorted(names))}: {text}") for kind, names, text in told if names
@@ -41,14 +40,14 @@ _SKEWED = (
 )
 
 
-def _skewed(observed: Observations) -> Iterable[str]:
+def skewed(observed: Observations) -> tuple[str, ...]:
     """Servers whose clock cannot have been right at any moment of the look."""
     if observed.period is None:
-        return []
+        return ()
     began, ended = observed.period
     clocks = {name: organization.local_server(observed, name).time for name in observed.answered}
-    return [
+    return tuple(
         name
         for name, time in clocks.items()
         if time is not None and not began - _CLOCKS_MAY_DIFFER <= time <= ended + _CLOCKS_MAY_DIFFER
-    ]
+    )

@@ -25,6 +25,7 @@ from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, unknown
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.rollover_seen import Seen
 from exchange_push_operator.core.x509 import parse_utc
 
 _SERVICE = "MSExchangeServiceHost"
@@ -70,7 +71,7 @@ def read(observed: Observations, server: str) -> SigningServices:
 
 def plan(
     config: PushConfig,
-    auth: AuthConfig,
+    seen: Seen,
     servers: Mapping[str, SigningServices],
     resting: frozenset[str],
 ) -> Plan | None:
@@ -80,26 +81,26 @@ def plan(
     """
     if not config.restart_services:
         return None
-    stopped = _stopped(config, auth, servers, resting)
+    stopped = _stopped(config, seen, servers, resting)
     if stopped:
         message = f"{', '.join(stopped)}: {_SERVICE} is not running; start it and find out what "
         return Plan(fails(Reason.SERVICES_STALE, f"{message}stopped it; nothing else is restarted"))
-    stale = owed(config, auth, servers)
+    stale = owed(config, seen, servers)
     server = next((name for name in stale if name not in resting), None)
     if server is None:
         return None
     names = ", ".join(stale[server])
     message = f"{server}: {names} may sign with the certificate that was current before"
-    if servers[server].before(auth.changed):
+    if servers[server].before(seen.auth.changed):
         return Plan(unknown(Reason.SETTLING, f"{message}; its clock has to pass the change first"))
     return Plan(fails(Reason.SERVICES_STALE, message), _restarts(server, stale[server]))
 
 
 def left_alone(
-    config: PushConfig, auth: AuthConfig, servers: Mapping[str, SigningServices]
+    config: PushConfig, seen: Seen, servers: Mapping[str, SigningServices]
 ) -> tuple[Advisory, ...]:
     """What is owed a restart and does not get one."""
-    stale = owed(config, auth, servers)
+    stale = owed(config, seen, servers)
     message = (
         f"{', '.join(stale)}: services that are older than the current Auth certificate are left "
         "alone; Exchange takes it up by itself within hours, or restart MSExchangeServiceHost and "
@@ -109,36 +110,36 @@ def left_alone(
 
 
 def owed(
-    config: PushConfig, auth: AuthConfig, servers: Mapping[str, SigningServices]
+    config: PushConfig, seen: Seen, servers: Mapping[str, SigningServices]
 ) -> Mapping[str, tuple[str, ...]]:
     """By server, the services that are older than a certificate which became current at once."""
-    changed = auth.changed
+    changed = seen.auth.changed
     if changed is None:
         return {}
     found = {
         name: services.older_than(changed)
-        for name, services in _concerned(config, auth, servers).items()
+        for name, services in _concerned(config, seen, servers).items()
     }
     return {name: services for name, services in sorted(found.items()) if services}
 
 
 def _stopped(
     config: PushConfig,
-    auth: AuthConfig,
+    seen: Seen,
     servers: Mapping[str, SigningServices],
     resting: frozenset[str],
 ) -> list[str]:
     """Where the service does not run: perhaps our restart has stopped it. Pools start on demand."""
-    concerned = _concerned(config, auth, servers)
+    concerned = _concerned(config, seen, servers)
     return sorted(n for n, s in concerned.items() if n not in resting and _SERVICE not in s.started)
 
 
 def _concerned(
-    config: PushConfig, auth: AuthConfig, servers: Mapping[str, SigningServices]
+    config: PushConfig, seen: Seen, servers: Mapping[str, SigningServices]
 ) -> Mapping[str, SigningServices]:
     """Servers on which a certificate became current at once, and not long ago."""
-    changed = auth.changed
-    if changed is None or not _at_once(auth) or _known(config, auth):
+    changed = seen.auth.changed
+    if changed is None or not _at_once(config, seen, changed) or _known(config, seen.auth):
         return {}
     return {
         name: services
@@ -147,9 +148,19 @@ def _concerned(
     }
 
 
-def _at_once(auth: AuthConfig) -> bool:
-    """A roll-over leaves a previous certificate behind, and one to come is no reason to restart."""
-    return auth.current is not None and auth.previous is None and auth.next is None
+def _at_once(config: PushConfig, seen: Seen, changed: datetime) -> bool:
+    """A roll-over leaves a previous certificate behind, and one to come is no reason to restart.
+
+    Unless the previous one was of no use any more: it had expired, or was given up.
+    """
+    auth = seen.auth
+    if auth.current is None or auth.next is not None or auth.previous is None:
+        return auth.current is not None and auth.next is None
+    former = seen.certificate(auth.previous)
+    if former is None or config.roll_over is None:
+        return False
+    rotate = config.roll_over.rotate_after
+    return former.not_after <= changed or (rotate is not None and former.not_before < rotate)
 
 
 def _known(config: PushConfig, auth: AuthConfig) -> bool:

@@ -19,7 +19,7 @@ def _nothing_more(_config: PushConfig, _observed: Observations) -> Looks:
     return Looks()
 
 
-def _nothing_to_retire(_config: PushConfig, _observed: object) -> tuple[Step, ...]:
+def _nothing_to_retire(_config: PushConfig, _observed: object, _now: datetime) -> tuple[Step, ...]:
     return ()
 
 
@@ -42,5 +42,5 @@ class Stage(Generic[Observed]):
     observe: Callable[[PushConfig, Observations], Observed]
     plan: Callable[[PushConfig, Observed, datetime], Plan]
     more: Callable[[PushConfig, Observations], Looks] = _nothing_more
-    retire: Callable[[PushConfig, Observed], tuple[Step, ...]] = _nothing_to_retire
+    retire: Callable[[PushConfig, Observed, datetime], tuple[Step, ...]] = _nothing_to_retire
     explain: Callable[[PushError], Finding | None] = _no_explanation

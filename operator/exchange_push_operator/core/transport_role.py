@@ -26,9 +26,10 @@ def taken(
         taker = store.get(transport[server] or "")
         if taker is None or not taker.ours or server in resting:
             continue
-        former = former_transport(taker.friendly_name)
-        if former == transport[server]:  # somebody has given it a name of ours
+        begin = former_transport(taker.friendly_name)
+        if str(transport[server]).startswith(begin):  # somebody has given it a name of ours
             continue
+        former = next((name for name in store if name.startswith(begin)), begin)
         message = f"{server}: the new Auth certificate took the transport role of {former}"
         there = held_in(store, former) is Held.WITH_KEY
         if not there or not store[former].certificate.valid_at(now):

@@ -19,8 +19,9 @@ from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.status import with_findings
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
+from exchange_push_operator.reconcile.key_writing import PlanVoid
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
-from exchange_push_operator.reconcile.perform import PlanVoid, perform
+from exchange_push_operator.reconcile.perform import perform
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.stages import STAGES
 
@@ -77,16 +78,16 @@ def retirements(session: Session, observed: Observations) -> tuple[Step, ...]:
     return tuple(
         step
         for stage in reversed(STAGES)
-        for step in _retirements_of(stage, session.config, observed)
+        for step in _retirements_of(stage, session.config, observed, session.world.clock())
     )
 
 
 def _retirements_of(
-    stage: Stage[Any], config: PushConfig, observed: Observations
+    stage: Stage[Any], config: PushConfig, observed: Observations, now: datetime
 ) -> tuple[Step, ...]:
     with reading(stage.condition):
         seen = stage.observe(config, observed)
-    return stage.retire(config, seen)
+    return stage.retire(config, seen, now)
 
 
 def _gone(session: Session, done: list[Step]) -> Outcome:

@@ -14,6 +14,7 @@ from exchange_push_operator.core.probes import ProbeState
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.reconcile.calendar import calendar
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk
@@ -28,7 +29,7 @@ def facts(
     config, observed = session.config, result.observed
     readers = (
         ("organizationId", lambda: organization.organization_id(observed)),
-        ("certificate", lambda: certificate(observed)),
+        ("certificate", lambda: _certificate(config, observed, now)),
         ("principalCredential", lambda: _principal(config, observed, now)),
         ("proxy", lambda: _proxy(config, observed)),
     )
@@ -46,6 +47,13 @@ def facts(
     seen["servers"] = rows
     seen["serversReady"] = f"{sum(row['ready'] for row in rows)}/{len(rows)}"
     return seen
+
+
+def _certificate(
+    config: PushConfig, observed: Observations, now: datetime
+) -> dict[str, Any] | None:
+    told = certificate(observed)
+    return None if told is None else told | calendar(config, observed, now)
 
 
 def certificate(observed: Observations) -> dict[str, Any] | None:
@@ -82,12 +90,12 @@ def _principal(config: PushConfig, observed: Observations, now: datetime) -> dic
     seen = principal_credential.observe(config, observed)
     if seen is None or not seen.principal.exists:
         return None
-    told: dict[str, Any] = {"foreignKeys": len(principal_credential.foreign(seen))}
-    entry = principal_credential.held_current(seen, now)
+    told: dict[str, Any] = {"foreignKeys": len(seen.foreign())}
+    entry = seen.lasting(seen.current, now) if seen.current else None
     if entry is not None:
         told["keyId"] = entry.key_id
-        if entry.ends is not None:
-            told["endDateTime"] = utc_text(entry.ends)
+        stored = {"startDateTime": entry.starts, "endDateTime": entry.ends}
+        told |= {name: utc_text(moment) for name, moment in stored.items() if moment}
     return told
 
 

@@ -3,25 +3,22 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from datetime import timedelta
 
-from exchange_push_operator.core import organization, refusals
-from exchange_push_operator.core.commands import Cmdlet, GraphRequest
-from exchange_push_operator.core.errors import CmdletFailed, GraphFailed, PushError, Unreachable
-from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
+from exchange_push_operator.core import organization, rollover_seen
+from exchange_push_operator.core.commands import Ahead, Cmdlet
+from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Observations, not_permitted
-from exchange_push_operator.core.plan import Guard, Step
+from exchange_push_operator.core.organization import AuthConfig
+from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.safety import (
     check_cmdlet,
-    check_write,
-    still_valid,
     touches_auth_config,
 )
+from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.reconcile.key_writing import write_keys
 from exchange_push_operator.reconcile.session import Session
-
-
-class PlanVoid(Exception):
-    """What the plan rested on has changed in the meantime: look again, plan again."""
 
 
 def perform(session: Session, observed: Observations, step: Step) -> None:
@@ -34,36 +31,57 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
     policy.check(session.config)
     policy.check_tenant(session.config, session.tenant_id)
     if isinstance(step.command, Cmdlet):
+        server = step.server or writer(observed)
         with reading("Get-AuthConfig"):
-            check_cmdlet(step, organization.auth_config(observed))
+            auth = organization.auth_config(observed)
+            manage = session.config.roll_over is not None
+            made = rollover_seen.made_to_follow(observed, auth) if manage else ()
+            check_cmdlet(step, auth, manage=manage, made=made)
         if touches_auth_config(step):
-            _still_the_same(session, observed)
-        _run(session, step.server or writer(observed), step.command)
+            _still_the_same(session, observed, auth)
+        _run(session, server, dated(session, server, step.command))
     else:
-        _patch(session, step, step.command)
+        write_keys(session, step)
 
 
-def _still_the_same(session: Session, observed: Observations) -> None:
+def _still_the_same(session: Session, observed: Observations, auth: AuthConfig) -> None:
     """Ask every listed server again, right before a certificate is made, assigned or published.
 
-    Somebody may have assigned one since the look, through a domain controller whose change the
-    one of this pass does not know yet, so each server asks its own: replacing it would break what
-    rests on it (safety rule 1). Publishing takes whatever is the next one by then.
+    Somebody may have assigned or staged one since the look, through a domain controller whose
+    change the one of this pass does not know yet, so each server asks its own: replacing it would
+    break what rests on it (safety rule 1). Publishing takes whatever is the next one by then.
 
     Raises: Unreachable.
     """
-    coming = organization.auth_config(observed).next
     for server in observed.answered:
         (answer,) = session.everywhere.run(server, (organization.AUTH_CONFIG,))
         again = replace(observed, cmdlets={(ORGANIZATION, organization.AUTH_CONFIG): answer})
         with reading("Get-AuthConfig"):
             now = organization.auth_config(again)
-        if now.current is not None or now.next != coming:
-            named = now.current or now.next or "nothing"
+        if (now.current, now.next) != (auth.current, auth.next):
+            named = now.next if now.current == auth.current else now.current
             raise Unreachable(
-                f"{server}: AuthConfig names {named} by now; the other servers are waited for "
-                "before anything is assigned"
+                f"{server}: AuthConfig names {named or 'nothing'} by now; the other servers are "
+                "waited for before anything is assigned"
             )
+
+
+def dated(session: Session, server: str, command: Cmdlet) -> Cmdlet:
+    """The cmdlet with its dates, by the clock of the server that it is sent to.
+
+    Raises: Unreachable where the server does not tell its time.
+    """
+    spans = {name: value for name, value in command.parameters if isinstance(value, Ahead)}
+    if not spans:
+        return command
+    (answer,) = session.exchange.run(server, (organization.LOCAL_SERVER,))
+    told = answer.rows[0].get("TimeUTC") if len(answer.rows) == 1 else None
+    if not told:
+        raise Unreachable(f"{server}: does not tell its time, which a date has to be counted from")
+    # A second more: what is cut off must not make it nearer than asked for.
+    start = parse_utc(told) + timedelta(seconds=1)
+    dates = {name: utc_text(start + ahead.span) for name, ahead in spans.items()}
+    return replace(command, parameters=tuple((n, dates.get(n, v)) for n, v in command.parameters))
 
 
 def writer(observed: Observations) -> str:
@@ -95,45 +113,3 @@ def _described(server: str, command: Cmdlet, error: CmdletFailed) -> PushError:
         kind=error.kind,
         where=error.where,
     )
-
-
-def _patch(session: Session, step: Step, command: GraphRequest) -> None:
-    """Read-modify-write of key credentials, one writer per principal."""
-    guard = step.guard
-    if session.graph is None or guard is None:
-        raise AssertionError("a Graph change needs a session and a guard")
-    with session.world.locks.hold(f"principal/{session.tenant_id}/{session.config.app_id}"):
-        entries = _reread(session, guard)
-        check_write(command, _without_leave(guard, step), entries)
-        try:
-            session.graph.send(command)
-        except GraphFailed as error:
-            if step.fallback is None or refusals.EXPIRED_ENTRY not in error.codes:
-                raise refusals.refused_write(session.config, error) from error
-            check_write(step.fallback, guard, entries)
-            _send_fallback(session, step.fallback)
-
-
-def _without_leave(guard: Guard, step: Step) -> Guard:
-    """Only the fallback may leave expired entries out; the first try carries every one."""
-    if step.fallback is None:
-        return guard
-    return Guard(guard.look, guard.entries, frozenset())
-
-
-def _send_fallback(session: Session, command: GraphRequest) -> None:
-    if session.graph is None:
-        raise AssertionError("a Graph change needs a session")
-    try:
-        session.graph.send(command)
-    except GraphFailed as error:
-        raise refusals.refused_write(session.config, error) from error
-
-
-def _reread(session: Session, guard: Guard) -> tuple[KeyCredential, ...]:
-    if session.graph is None:
-        raise AssertionError("a Graph change needs a session")
-    entries = read_credentials(session.graph.send(guard.look))
-    if not still_valid(guard, entries):
-        raise PlanVoid
-    return entries

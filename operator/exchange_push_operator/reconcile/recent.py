@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime, timedelta
 
-from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.plan import Plan, Step
 from exchange_push_operator.reconcile.world import Memory, Unseen
 
@@ -67,10 +67,12 @@ def start_anew(memory: Memory, generation: int) -> None:
 def unsure(memory: Memory, stage: str, step: Step, now: datetime) -> None:
     """Note a change of unknown outcome that would not find itself already made.
 
-    A certificate may still be in the making on the server when the answer is lost; a second one
-    would be a duplicate. All other changes are the same however often they are made.
+    A certificate may still be in the making on the server when the answer is lost, and Entra ID
+    may not show a key yet that it has stored under an id of its own; a second one would be a
+    duplicate. All other changes are the same however often they are made.
     """
-    if isinstance(step.command, Cmdlet) and step.command.name == "New-ExchangeCertificate":
+    command = step.command
+    if isinstance(command, GraphRequest) or command.name == "New-ExchangeCertificate":
         memory.unseen[step.key] = Unseen(stage, now)
 
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import organization
+from exchange_push_operator.core import by_hand, organization
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -30,7 +30,9 @@ from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted
 
 _MOST_PLANNED = 32
-_LONGEST_COMMAND = 8192
+_ROLL_OVER = frozenset(
+    {"CertificateStaged", "CertificateDateMoved", "CertificatePublished", "KeyCredentialRemoved"}
+)
 
 
 def report(
@@ -53,16 +55,17 @@ def report(
     status = with_findings(resource, new, now)
     status = facts(status, session, result, now)
     remaining = [step for _, step in result.remaining]
-    status["plannedChanges"] = _planned(result)
+    status["plannedChanges"] = _planned(result, config.tenant.cloud.graph)
     status["advisories"] = _advisories(result.plans)
     status.pop("planHash", None)
     if remaining:
         status["planHash"] = plan_hash(remaining)
     done = result.done
+    drift = drifted(config) and not _follows(status, done)
     return Outcome(
         status=status,
         requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
-        events=events(config.status, status, done, drift=drifted(config)),
+        events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
 
@@ -152,23 +155,17 @@ def _reconciling(
     return Finding("True", Reason.PROGRESSING_WITH_RETRY, summary.message)
 
 
-def _planned(result: Walk) -> list[dict[str, Any]]:
+def _planned(result: Walk, graph: str) -> list[dict[str, Any]]:
     return [
         {
             "id": f"{position:02d}-{step.event}",
             "stage": name,
             "target": step.target,
             "action": step.action,
-            "command": _command(step),
+            "command": by_hand.command(graph, step),
         }
         for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
     ]
-
-
-def _command(step: Step) -> str:
-    """The whole of it; of a principal with too many keys for that, what the call changes."""
-    whole = step.spelled_out
-    return whole if len(whole) <= _LONGEST_COMMAND else step.text[:_LONGEST_COMMAND]
 
 
 def _advisories(plans: Plans) -> list[dict[str, str]]:
@@ -208,12 +205,29 @@ def events(
         told.append(
             Event("Normal", "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")
         )
+    if _rolled_over(old, new):
+        message = f"{adopted['thumbprint']} is current, after {adopted['previous']['thumbprint']}"
+        told.append(Event("Normal", "CertificateRolledOver", message))
     for condition in new["conditions"]:
         before = find(old, condition["type"]) or {}
         event = _transition(condition, before)
         if event is not None:
             told.append(event)
     return tuple(dict.fromkeys(told))
+
+
+def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
+    """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
+    coming = (status.get("certificate") or {}).get("next") or {}
+    under_way = coming.get("stage", "Staged") != "Staged"
+    return under_way or any(step.event in _ROLL_OVER for step in done)
+
+
+def _rolled_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
+    """Whether what was current is previous by now, whoever published the next one."""
+    before, after = old.get("certificate") or {}, new.get("certificate") or {}
+    known = before.get("thumbprint")
+    return known is not None and (after.get("previous") or {}).get("thumbprint") == known
 
 
 def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Event | None:

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from base64 import b64encode
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.core import tenant
 from exchange_push_operator.core.client_certificate import check_client_certificate
+from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import ProxyState, PushConfig, TenantCredentials
 from exchange_push_operator.core.domain_controller import OneController
 from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
@@ -74,7 +75,7 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
     graph, identity = None, None
     if config.needs_entra:
         graph = world.graph(_graph_access(config, world, tenant_id, now))
-        identity = graph.identity()
+        identity = graph.identity(anew=_waits_for_permission(config))
         _same_tenant(identity, tenant_id)
     return Session(
         config=config,
@@ -109,6 +110,12 @@ def _resolve(config: PushConfig, world: World) -> str:
 def _tenant_of(config: PushConfig, world: World, domain: str) -> str | None:
     document = world.metadata.fetch(tenant.openid_configuration_url(config, domain))
     return tenant.issuer_tenant(document) if document is not None else None
+
+
+def _waits_for_permission(config: PushConfig) -> bool:
+    """Whether the last pass lacked a permission, which may have been granted since."""
+    in_sync = find(config.status, IN_SYNC) or {}
+    return in_sync.get("reason") == Reason.AWAITING_ADMINISTRATOR
 
 
 def _same_tenant(identity: Identity, tenant_id: str) -> None:
@@ -163,36 +170,61 @@ def _graph_access(config: PushConfig, world: World, tenant_id: str, now: datetim
     credentials = config.tenant.credentials
     if credentials is None:
         raise SpecError("spec.tenant.credentials: required unless spec.principal.target is None")
-    secret, certificate, key, version = _proof(config, world, credentials, now)
     cloud = config.tenant.cloud
-    return GraphAccess(
+    access = GraphAccess(
         authority=cloud.authority,
         graph=cloud.graph,
         tenant_id=tenant_id,
         client_id=credentials.client_id,
-        client_secret=secret,
-        certificate=certificate,
-        private_key=key,
-        version=version,
+        client_secret=None,
+        certificate=None,
+        private_key=None,
+        version="",
+    )
+    if credentials.service_account is not None:
+        return _as_service_account(access, config, world, credentials.service_account)
+    return _with_secret(access, config, world, credentials, now)
+
+
+def _as_service_account(
+    access: GraphAccess, config: PushConfig, world: World, name: str
+) -> GraphAccess:
+    """Nothing is asked of the API server before the sign-in wants a token."""
+    namespace, audience = config.namespace, config.tenant.cloud.federated_audience
+    return replace(
+        access,
+        federated_token=Sensitive(lambda: world.accounts.token(namespace, name, audience)),
+        version=f"serviceaccounts/{namespace}/{name}@",
     )
 
 
-def _proof(
-    config: PushConfig, world: World, credentials: TenantCredentials, now: datetime
-) -> tuple[Sensitive | None, str | None, Sensitive | None, str]:
+def _with_secret(
+    access: GraphAccess,
+    config: PushConfig,
+    world: World,
+    credentials: TenantCredentials,
+    now: datetime,
+) -> GraphAccess:
     if credentials.certificate_secret is not None:
         name = credentials.certificate_secret
         data, version = world.secrets.read(config.namespace, name)
         certificate = _entry(data, config.namespace, name, "tls.crt")
         key = _entry(data, config.namespace, name, "tls.key")
         check_client_certificate(certificate, key, now, thorough=False)
-        return None, certificate, Sensitive.of(key), f"{config.namespace}/{name}@{version}"
+        return replace(
+            access,
+            certificate=certificate,
+            private_key=Sensitive.of(key),
+            version=f"{config.namespace}/{name}@{version}",
+        )
     if credentials.client_secret is not None:
         name = credentials.client_secret.name
         data, version = world.secrets.read(config.namespace, name)
         text = _entry(data, config.namespace, name, credentials.client_secret.key)
-        return Sensitive.of(text.strip()), None, None, f"{config.namespace}/{name}@{version}"
-    raise SpecError("spec.tenant.credentials: name clientCertificate or clientSecret")
+        secret = Sensitive.of(text.strip())
+        return replace(access, client_secret=secret, version=f"{config.namespace}/{name}@{version}")
+    fields = "clientCertificate, clientSecret or workloadIdentity"
+    raise SpecError(f"spec.tenant.credentials: name {fields}")
 
 
 def _entry(data: Mapping[str, bytes], namespace: str, name: str, key: str) -> str:

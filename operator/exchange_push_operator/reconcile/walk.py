@@ -19,7 +19,8 @@ from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
-from exchange_push_operator.reconcile.perform import PlanVoid, perform
+from exchange_push_operator.reconcile.key_writing import PlanVoid
+from exchange_push_operator.reconcile.perform import perform
 from exchange_push_operator.reconcile.probing import probe, recall
 from exchange_push_operator.reconcile.recent import (
     contended,

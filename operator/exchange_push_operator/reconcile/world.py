@@ -17,8 +17,10 @@ from exchange_push_operator.core.ports import (
     GraphAccess,
     Metadata,
     Secrets,
+    ServiceAccounts,
 )
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
+from exchange_push_operator.reconcile.written import Written
 
 
 class Locks:
@@ -56,12 +58,14 @@ class World:
     """The doors to the outside, made once by the console command."""
 
     secrets: Secrets
+    accounts: ServiceAccounts
     exchange: Callable[[ExchangeAccess], Exchange]
     graph: Callable[[GraphAccess], Graph]
     metadata: Metadata
     policy: Callable[[], Policy]
     clock: Callable[[], datetime]
     locks: Locks = field(default_factory=Locks)
+    written: Written = field(default_factory=Written)
     together: Together = side_by_side
     read_only: bool = False
     unreachable_grace: timedelta = timedelta(minutes=5)

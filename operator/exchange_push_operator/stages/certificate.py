@@ -14,10 +14,13 @@ from datetime import datetime
 from exchange_push_operator.core import (
     auth_certificate,
     candidate,
-    friendly_name,
+    certificate_making,
     key_distribution,
     key_first,
     organization,
+    rollover_plan,
+    rollover_seen,
+    server_advice,
     signing_services,
     transport_role,
 )
@@ -25,9 +28,6 @@ from exchange_push_operator.core.candidate import Stores
 from exchange_push_operator.core.certificate_store import (
     LOCAL_CERTIFICATES,
     Held,
-    certificates_on,
-    held_in,
-    held_on,
 )
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.key_distribution import Distribution
@@ -36,6 +36,7 @@ from exchange_push_operator.core.looks import Looks, Observations, merge
 from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.rollover_seen import Seen
 from exchange_push_operator.core.signing_services import SigningServices
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
@@ -43,20 +44,30 @@ from exchange_push_operator.core.x509 import Certificate
 
 @dataclass(frozen=True, slots=True)
 class Observed:
-    """AuthConfig, the stores, and what signs.
+    """AuthConfig, the stores, and what signs. ``skewed`` are servers whose clocks are others."""
 
-    ``current`` and ``next`` tell which servers have the certificate that AuthConfig names so.
-    """
-
-    organization_id: str
-    auth: AuthConfig
+    seen: Seen
     stores: Stores
-    current: Distribution | None
-    next: Distribution | None
     transport: Mapping[str, str | None]
     services: Mapping[str, SigningServices]
     maintenance: frozenset[str]
     keys: Keys
+    skewed: tuple[str, ...]
+
+    @property
+    def auth(self) -> AuthConfig:
+        """What AuthConfig names."""
+        return self.seen.auth
+
+    @property
+    def current(self) -> Distribution | None:
+        """Which servers have the current certificate."""
+        return self.seen.where.get(self.auth.current or "")
+
+    @property
+    def next(self) -> Distribution | None:
+        """Which servers have the next one."""
+        return self.seen.where.get(self.auth.next or "")
 
 
 def looks(_config: PushConfig) -> Looks:
@@ -73,34 +84,14 @@ def looks(_config: PushConfig) -> Looks:
 
 def more(config: PushConfig, observed: Observations) -> Looks:
     """What AuthConfig names, or all, on servers that are not listed, through one that is."""
-    auth = organization.auth_config(observed)
-    named = [thumbprint for thumbprint in (auth.current, auth.next) if thumbprint]
-    servers = organization.unlisted(observed, config.servers)
-    asked = tuple(certificates_on(s.fqdn, thumbprint) for s in servers for thumbprint in named)
-    return merge((Looks(organization=asked), candidate.looks(config, observed)))
+    return merge((rollover_seen.looks(config, observed), candidate.looks(config, observed)))
 
 
 def observe(config: PushConfig, observed: Observations) -> Observed:
     """Read them. Raises: Refused, CmdletFailed."""
-    auth = organization.auth_config(observed)
-    stores = candidate.read(config, observed)
-    unlisted = tuple(s.fqdn for s in organization.unlisted(observed, config.servers))
-
-    def distribution(thumbprint: str | None) -> Distribution | None:
-        if thumbprint is None:
-            return None
-        return Distribution(
-            thumbprint,
-            {name: held_in(store, thumbprint) for name, store in stores.listed.items()},
-            {name: held_on(observed, name, thumbprint) for name in unlisted},
-        )
-
     return Observed(
-        organization_id=organization.organization_id(observed),
-        auth=auth,
-        stores=stores,
-        current=distribution(auth.current),
-        next=distribution(auth.next),
+        seen=rollover_seen.read(config, observed),
+        stores=candidate.read(config, observed),
         transport={
             name: organization.local_server(observed, name).transport_thumbprint
             for name in observed.answered
@@ -108,26 +99,28 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
         services={name: signing_services.read(observed, name) for name in observed.answered},
         maintenance=organization.in_maintenance(observed),
         keys=key_first.read(config, observed),
+        skewed=server_advice.skewed(observed),
     )
 
 
 def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
-    """Adopt what AuthConfig names; where it names none, assign or make one."""
+    """Adopt what AuthConfig names, and follow it in time; where it names none, make one."""
     stores, resting = observed.stores.listed, observed.maintenance
-    taken = transport_role.taken(stores, observed.transport, resting, now)
-    if taken is not None:
+    if taken := transport_role.taken(stores, observed.transport, resting, now):
         return taken
     if observed.current is None:
         return _none_named(config, observed, now)
     thumbprint = observed.current.thumbprint
-    found = observed.stores.find(thumbprint)
-    if found is None:
+    if (found := observed.stores.find(thumbprint)) is None:
         return _nowhere(observed, observed.current)
+    rolled = _rolled(config, observed, found, now)
     made = (
-        _unfit(observed, found, now)
+        _unfit(config, observed, found, now)
+        or _first(observed, rolled)
         or _key_missing(observed, observed.current)
         or _next_missing(observed, now)
         or _services_stale(config, observed)
+        or rolled
         or Plan(holds(Reason.VALID, f"{thumbprint} is current, valid and on every server seen"))
     )
     return replace(made, advisories=_advisories(config, observed, found))
@@ -164,18 +157,9 @@ def _create(observed: Observed) -> Plan:
     server = next((name for name in listed if name not in observed.maintenance), None)
     if server is None:
         return _resting("every server")
-    transport = observed.transport[server]
-    if transport is None:
-        return Plan(
-            unknown(
-                Reason.NOT_OBSERVED,
-                f"the transport certificate of {server} cannot be seen, so no certificate is made; "
-                "let the account read the server's object in Active Directory",
-            )
-        )
     message = "AuthConfig names no certificate and no server has one that would do"
-    name = friendly_name.friendly_name(observed.organization_id, transport)
-    return Plan(fails(Reason.NOT_FOUND, message), (auth_certificate.create(server, name),))
+    transport, organization_id = observed.transport[server], observed.seen.organization_id
+    return certificate_making.make(server, transport, organization_id, message)
 
 
 def _resting(who: str) -> Plan:
@@ -183,9 +167,30 @@ def _resting(who: str) -> Plan:
     return Plan(unknown(Reason.IN_MAINTENANCE, message))
 
 
-def _unfit(observed: Observed, found: Certificate, now: datetime) -> Plan | None:
+def _unfit(
+    config: PushConfig, observed: Observed, found: Certificate, now: datetime
+) -> Plan | None:
     finding = auth_certificate.unfit(found, now, observed.auth.next)
-    return Plan(finding) if finding else None
+    if finding is None or (config.roll_over and finding.reason is Reason.EXPIRED):
+        return None
+    return Plan(finding)
+
+
+def _rolled(
+    config: PushConfig, observed: Observed, current: Certificate, now: datetime
+) -> Plan | None:
+    if config.roll_over is None:
+        return None
+    seen, transport, skewed = observed.seen, observed.transport, observed.skewed
+    return rollover_plan.plan(config.roll_over, seen, transport, skewed, current, now)
+
+
+def _first(observed: Observed, rolled: Plan | None) -> Plan | None:
+    """A roll-over that has something to do, or cannot; the current one is mended beside it."""
+    if rolled is None or (rolled.finding.status == "True" and not rolled.steps):
+        return None
+    mend = _key_missing(observed, observed.current) if observed.current else None
+    return replace(rolled, steps=(*rolled.steps, *(mend.steps if mend else ())))
 
 
 def _nowhere(observed: Observed, current: Distribution) -> Plan:
@@ -221,7 +226,7 @@ def _next_missing(observed: Observed, now: datetime) -> Plan | None:
 def _services_stale(config: PushConfig, observed: Observed) -> Plan | None:
     if observed.stores.away:
         return None  # one of them may be the server that was restarted last
-    return signing_services.plan(config, observed.auth, observed.services, observed.maintenance)
+    return signing_services.plan(config, observed.seen, observed.services, observed.maintenance)
 
 
 def _advisories(
@@ -238,7 +243,7 @@ def _advisories(
         message += f"{coming.thumbprint}; {key_distribution.CURE}"
         found.append(Advisory("NextKeyMissing", message))
     if observed.stores.away or not config.restart_services:
-        found += signing_services.left_alone(config, observed.auth, observed.services)
+        found += signing_services.left_alone(config, observed.seen, observed.services)
     return tuple(found)
 
 

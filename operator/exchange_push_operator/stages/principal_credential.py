@@ -2,45 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from dataclasses import replace
+from datetime import datetime
 
-from exchange_push_operator.core import candidate, certificate_store, organization, principal
+from exchange_push_operator.core import (
+    candidate,
+    certificate_store,
+    key_renewal,
+    key_write,
+    organization,
+    principal,
+    rollover_seen,
+    superseded,
+)
 from exchange_push_operator.core.auth_certificate import SMALLEST_KEY
-from exchange_push_operator.core.candidate import Stores
-from exchange_push_operator.core.config import PushConfig, Target
-from exchange_push_operator.core.key_credentials import (
-    KeyCredential,
-    new_entry,
-    own_key_ids,
-    retained,
-)
-from exchange_push_operator.core.looks import Looks, Observations
-from exchange_push_operator.core.organization import AuthConfig
-from exchange_push_operator.core.plan import (
-    Advisory,
-    Plan,
-    Step,
-    fails,
-    holds,
-    unknown,
-)
-from exchange_push_operator.core.principal import Principal
+from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.errors import PushError, Refused
+from exchange_push_operator.core.held_keys import HeldKeys
+from exchange_push_operator.core.key_advice import advisories
+from exchange_push_operator.core.looks import Looks, Observations, merge
+from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.x509 import Certificate
-
-
-@dataclass(frozen=True, slots=True)
-class Observed:
-    """The principal, and the certificates it should hold: the current one first."""
-
-    organization_id: str
-    auth: AuthConfig
-    stores: Stores
-    wanted: tuple[Certificate, ...]
-    principal: Principal
 
 
 def looks(config: PushConfig) -> Looks:
@@ -50,201 +34,121 @@ def looks(config: PushConfig) -> Looks:
     return Looks(
         organization=candidate.LOOKS,
         server=lambda _name: (certificate_store.LOCAL_CERTIFICATES,),
-        graph=(principal.request(config),),
+        graph=principal.requests(config),
     )
 
 
 def more(config: PushConfig, observed: Observations) -> Looks:
-    """Where AuthConfig names none: the stores that one is chosen from."""
-    return candidate.looks(config, observed) if config.needs_entra else Looks()
+    """The stores that one is chosen from where AuthConfig names none; the one that follows."""
+    if not config.needs_entra:
+        return Looks()
+    follows = rollover_seen.looks(config, observed) if config.roll_over else Looks()
+    return merge((follows, candidate.looks(config, observed)))
 
 
-def observe(config: PushConfig, observed: Observations) -> Observed | None:
+def observe(config: PushConfig, observed: Observations) -> HeldKeys | None:
     """Read them; None where no principal is managed. Raises: Refused, CmdletFailed, GraphFailed."""
     if not config.needs_entra:
         return None
     auth = organization.auth_config(observed)
     named = dict.fromkeys(thumbprint for thumbprint in (auth.current, auth.next) if thumbprint)
     found = (certificate_store.find_certificate(observed, thumbprint) for thumbprint in named)
-    return Observed(
-        organization_id=organization.organization_id(observed),
-        auth=auth,
+    return HeldKeys(
+        seen=rollover_seen.read_for(config, observed),
         stores=candidate.read(config, observed),
         # A weak key is given to nobody: CertificateReady says what to do about it.
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
         principal=principal.read(config, observed),
+        shared=principal.read_shared(config, observed),
     )
 
 
-def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
-    """Add what is missing; carry every other entry along."""
-    if observed is None:
+def plan(config: PushConfig, held: HeldKeys | None, now: datetime) -> Plan:
+    """Add what is missing or ends soon, remove what that made needless; carry the rest along."""
+    if held is None:
         return Plan(holds(Reason.NOT_MANAGED, "spec.principal.target is None"))
-    if not observed.principal.exists:
+    if not held.principal.exists:
         return Plan(principal.missing(config))
-    advisories = _advisories(config, observed, now)
-    observed = _with_candidate(config, observed, now)
-    if observed.auth.current not in [c.thumbprint for c in observed.wanted]:
-        message = "there is no current Auth certificate whose key could be compared"
-        return Plan(unknown(Reason.WAITS_FOR_CERTIFICATE, message), advisories=advisories)
-    entries = observed.principal.entries
-    missing = [c for c in observed.wanted if c.not_after > now and not _held(entries, c, now)]
-    if missing:
-        finding = fails(
-            Reason.KEY_MISSING,
-            f"the principal does not hold {', '.join(c.thumbprint for c in missing)}",
-        )
-        return Plan(finding, (_add(config, observed, missing, now),), advisories)
-    current = observed.wanted[0]
-    if current.not_after <= now:
-        message = f"the current certificate {current.thumbprint} has expired"
-        return Plan(fails(Reason.EXPIRED, message), advisories=advisories)
-    message = f"the principal holds {', '.join(c.thumbprint for c in observed.wanted)}"
-    return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
-
-
-def _with_candidate(config: PushConfig, observed: Observed, now: datetime) -> Observed:
-    """Where AuthConfig names none: what it is going to name, for its key comes first."""
-    if observed.auth.current is not None:
-        return observed
-    chosen = candidate.choose(config, observed.auth, observed.stores, now)
-    if not isinstance(chosen, Certificate):
-        return observed
-    auth = replace(observed.auth, current=chosen.thumbprint)
-    wanted = tuple(dict.fromkeys((chosen, *observed.wanted)))
-    return replace(observed, auth=auth, wanted=wanted)
-
-
-def _held(entries: Sequence[KeyCredential], certificate: Certificate, now: datetime) -> bool:
-    return any(entry.is_of(certificate) and not entry.expired(now) for entry in entries)
-
-
-def _add(
-    config: PushConfig,
-    observed: Observed,
-    missing: Sequence[Certificate],
-    now: datetime,
-) -> Step:
-    entries = observed.principal.entries
-    added = [new_entry(c, _free_key_id(observed, c)) for c in missing]
-    expired_foreign = [e for e in entries if e.expired(now) and not _ours(observed, e)]
-    droppable = expired_foreign if config.drop_expired_keys else []
-    kept = [entry for entry in entries if entry not in droppable]
-    return Step(
-        action="Add a key credential",
-        target=config.app_id,
-        event="KeyCredentialAdded",
-        command=principal.patch(observed.principal, [*retained(entries), *added]),
-        summary=f"add {', '.join(c.thumbprint for c in missing)}, keep {_entries(entries)}",
-        parts=tuple(certificate.thumbprint for certificate in missing),
-        guard=principal.guard(config, observed.principal, droppable),
-        fallback=principal.patch(observed.principal, [*retained(kept), *added])
-        if droppable
-        else None,
-    )
-
-
-def _entries(entries: Sequence[KeyCredential]) -> str:
-    return "1 entry" if len(entries) == 1 else f"{len(entries)} entries"
-
-
-def _free_key_id(observed: Observed, certificate: Certificate) -> str:
-    taken = {entry.key_id for entry in observed.principal.entries}
-    candidates = own_key_ids(observed.organization_id, certificate)
-    return next((key_id for key_id in candidates if key_id not in taken), candidates[-1])
-
-
-def _ours(observed: Observed, entry: KeyCredential) -> bool:
-    if entry.certificate is None:
-        known = (own_key_ids(observed.organization_id, c) for c in observed.wanted)
-        return any(entry.key_id in ids for ids in known)
-    return entry.key_id in own_key_ids(observed.organization_id, entry.certificate)
-
-
-def foreign(observed: Observed) -> tuple[KeyCredential, ...]:
-    """Keys on the principal that are not ours and not of a wanted certificate."""
-    return tuple(
-        entry
-        for entry in observed.principal.entries
-        if not _ours(observed, entry) and not any(entry.is_of(c) for c in observed.wanted)
-    )
-
-
-def held_current(observed: Observed, now: datetime) -> KeyCredential | None:
-    """The entry of the current certificate, the one that ends last first."""
-    current = next((c for c in observed.wanted if c.thumbprint == observed.auth.current), None)
+    advice = advisories(config, held, now)
+    held = _with_candidate(config, held, now)
+    current = held.current
     if current is None:
-        return None
-    found = [e for e in observed.principal.entries if e.is_of(current) and not e.expired(now)]
-    return max(found, key=lambda e: (e.ends is None, e.ends or now), default=None)
+        message = "there is no current Auth certificate whose key could be compared"
+        return Plan(unknown(Reason.WAITS_FOR_CERTIFICATE, message), advisories=advice)
+    living = [c for c in held.wanted if c.not_after > now]
+    missing = [c for c in living if held.lasting(c, now) is None]
+    ending = [c for c in living if c not in missing and _ending(config, held, c, now)]
+    steps: tuple[Step, ...] = ()
+    if missing or ending:
+        steps = (key_write.add(config, held, [*missing, *ending], now),)
+    elif gone := (*held.superseded(now), *superseded.removable(config, held.seen, now)):
+        steps = (key_write.remove(config, held, gone, now),)
+    return Plan(_finding(held, current, missing, ending, now), steps, advice)
 
 
-def retire(config: PushConfig, observed: Observed | None) -> tuple[Step, ...]:
+def _with_candidate(config: PushConfig, held: HeldKeys, now: datetime) -> HeldKeys:
+    """What AuthConfig is going to name, as current or as next: its key comes first."""
+    if held.auth.current is not None:
+        made = rollover_seen.follower(config, held.seen, now)
+        return replace(held, wanted=tuple(dict.fromkeys((*held.wanted, *made))))
+    chosen = candidate.choose(config, held.auth, held.stores, now)
+    if not isinstance(chosen, Certificate):
+        return held
+    seen = replace(held.seen, auth=replace(held.auth, current=chosen.thumbprint))
+    return replace(held, seen=seen, wanted=tuple(dict.fromkeys((chosen, *held.wanted))))
+
+
+def _ending(config: PushConfig, held: HeldKeys, certificate: Certificate, now: datetime) -> bool:
+    key = held.lasting(certificate, now)
+    ours = held.ours_of(certificate)
+    return key is not None and key_renewal.due(config, key, ours, certificate, now)
+
+
+def _finding(
+    held: HeldKeys,
+    current: Certificate,
+    missing: list[Certificate],
+    ending: list[Certificate],
+    now: datetime,
+) -> Finding:
+    if missing:
+        return _not_held(held, current, missing)
+    if current.not_after <= now:
+        text = f"the current certificate {current.thumbprint} has expired"
+        return fails(Reason.EXPIRED, text)
+    names = ", ".join(certificate.thumbprint for certificate in held.wanted)
+    soon = ", ".join(certificate.thumbprint for certificate in ending)
+    text = f"; the key of {soon} ends before the certificate does, and another is to join it"
+    return holds(Reason.UP_TO_DATE, f"the principal holds {names}{text if ending else ''}")
+
+
+def _not_held(held: HeldKeys, current: Certificate, missing: list[Certificate]) -> Finding:
+    names = ", ".join(certificate.thumbprint for certificate in missing)
+    if current in missing and any(entry.is_of(current) for entry in held.entries):
+        text = f"the principal holds {current.thumbprint} with a key that is not valid now"
+        return fails(Reason.EXPIRED, text)
+    return fails(Reason.KEY_MISSING, f"the principal does not hold {names}")
+
+
+def retire(config: PushConfig, held: HeldKeys | None, now: datetime) -> tuple[Step, ...]:
     """Take our own keys back, but not one whose certificate AuthConfig still names."""
-    if observed is None:
+    if held is None:
         return ()
-    entries = observed.principal.entries
     ours = [
         entry
-        for entry in entries
-        if _ours(observed, entry)
+        for entry in held.entries
+        if held.ours(entry)
         and entry.thumbprint is not None
-        and not observed.auth.names(entry.thumbprint)
+        and not held.auth.names(entry.thumbprint)
     ]
-    if not ours:
-        return ()
-    kept = [entry for entry in entries if entry not in ours]
-    step = Step(
-        action="Remove our key credential",
-        target=config.app_id,
-        event="KeyCredentialRemoved",
-        command=principal.patch(observed.principal, retained(kept)),
-        summary=f"remove {', '.join(str(e.thumbprint) for e in ours)}, keep {_entries(kept)}",
-        guard=principal.guard(config, observed.principal, ours),
-    )
-    return (step,)
+    return (key_write.remove(config, held, ours, now),) if ours else ()
 
 
-def _advisories(config: PushConfig, observed: Observed, now: datetime) -> tuple[Advisory, ...]:
-    found = []
-    if config.target is Target.FIRST_PARTY:
-        found.append(
-            Advisory(
-                "SharedPrincipalDeprecated",
-                "Microsoft deprecates keys on the shared first-party principal (CVE-2025-53786); "
-                "EWS through it is blocked since 31 October 2025",
-            )
-        )
-    others = foreign(observed)
-    if others:
-        names = sorted(entry.thumbprint or entry.key_id for entry in others)
-        found.append(
-            Advisory(
-                "ForeignKeys",
-                f"keys on the principal that belong to no certificate of AuthConfig: "
-                f"{', '.join(names[:10])}",
-            )
-        )
-    coming = observed.auth.next
-    if coming and coming not in [certificate.thumbprint for certificate in observed.wanted]:
-        found.append(
-            Advisory(
-                "NextCertificateMissing",
-                f"AuthConfig names {coming} as next, which no listed server has in its store; its "
-                "key cannot be added before it becomes current",
-            )
-        )
-    entry = held_current(observed, now)
-    day = timedelta(days=1)
-    if entry and entry.ends and observed.wanted[0].not_after - entry.ends > day:
-        found.append(
-            Advisory(
-                "KeyEndsBeforeCertificate",
-                "Entra ID stores the key of the current certificate with an earlier end than the "
-                "certificate's; status.principalCredential.endDateTime has it",
-            )
-        )
-    return tuple(found)
+def explain(error: PushError) -> Finding | None:
+    """Expired keys of others are a fact of the principal, not only a write that was refused."""
+    if isinstance(error, Refused) and error.reason is Reason.EXPIRED_FOREIGN_KEYS:
+        return fails(error.reason, str(error))
+    return None
 
 
-STAGE = Stage("PrincipalCredentialReady", looks, observe, plan, more, retire)
+STAGE = Stage("PrincipalCredentialReady", looks, observe, plan, more, retire, explain)

@@ -99,7 +99,7 @@ def _disable(observed: PushProxy) -> Step:
     )
 
 
-def retire(config: PushConfig, observed: PushProxy | None) -> tuple[Step, ...]:
+def retire(config: PushConfig, observed: PushProxy | None, _now: datetime) -> tuple[Step, ...]:
     """Switch the proxy off if it is still what this resource declared."""
     declared = config.proxy.state is ProxyState.ENABLED
     if declared and observed is not None and _drift(config, observed) is None:

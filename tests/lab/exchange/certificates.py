@@ -48,9 +48,13 @@ class StoredCertificate:
 
 
 class Mint:
-    """Makes the certificates of one organisation."""
+    """Makes the certificates of one organisation.
+
+    ``lifetime`` is that of Exchange's own; a story of many of them may make it shorter.
+    """
 
     def __init__(self) -> None:
+        self.lifetime = LIFETIME
         self._dealt: dict[int, int] = {}
         self._serial = 0
 
@@ -69,7 +73,7 @@ class Mint:
         subject: str,
         start: datetime,
         *,
-        lifetime: timedelta = LIFETIME,
+        lifetime: timedelta | None = None,
         domains: tuple[str, ...] = (),
         key_size: int = 2048,
     ) -> tuple[bytes, rsa.RSAPrivateKey]:
@@ -84,7 +88,7 @@ class Mint:
             .public_key(key.public_key())
             .serial_number((self._serial << 96) | (int(start.timestamp()) << 32) | 1)
             .not_valid_before(start.replace(microsecond=0))
-            .not_valid_after(start.replace(microsecond=0) + lifetime)
+            .not_valid_after(start.replace(microsecond=0) + (lifetime or self.lifetime))
         )
         if domains:
             names = x509.SubjectAlternativeName([x509.DNSName(domain) for domain in domains])

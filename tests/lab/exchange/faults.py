@@ -77,6 +77,7 @@ probe_warmup               number  seconds after a restart in which the probe is
 old_signature_seconds      number  seconds for which a server signs with the Auth certificate that
                                    was replaced, unless MSExchangeServiceHost and the OWA and ECP
                                    pools were restarted since; 0 (default): never; 3600 is life
+auth_admin_stopped         bool    Exchange does not publish the next Auth certificate by itself
 =========================  ======  ================================================================
 """
 

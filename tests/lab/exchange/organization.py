@@ -35,6 +35,7 @@ class Switches:
     stale_probe: str = "fails"
     probe_warmup: float = 0.0
     old_signature_seconds: float = 0.0
+    auth_admin_stopped: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,6 +146,8 @@ class Organization:
     def _publish_next(self) -> None:
         view = self.view()
         config = view.auth_config()
+        if self.switches.auth_admin_stopped:
+            return
         if not config.next or config.next_effective is None or config.next_effective > self.clock():
             return
         view.put(

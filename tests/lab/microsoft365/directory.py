@@ -99,13 +99,22 @@ class ClientSecret:
     end: datetime
 
 
+@dataclass(frozen=True, slots=True)
+class FederatedCredential:
+    """Whose tokens prove an application; issuer, subject and audience are compared exactly."""
+
+    issuer: str
+    subject: str
+    audience: str
+
+
 @dataclass(slots=True)
 class Holder:
     """An application or a service principal: what holds key credentials.
 
     ``roles`` are the app roles of Graph granted to a service principal, ``owners`` the app ids
-    that own the object, ``secrets`` belong to applications. ``stale`` is what reads still give
-    while the read lag lasts.
+    that own the object, ``secrets`` and ``federated`` belong to applications. ``stale`` is what
+    reads still give while the read lag lasts.
     """
 
     kind: Kind
@@ -116,6 +125,7 @@ class Holder:
     owners: frozenset[str] = frozenset()
     roles: frozenset[str] = frozenset()
     secrets: tuple[ClientSecret, ...] = ()
+    federated: tuple[FederatedCredential, ...] = ()
     stale: tuple[KeyCredential, ...] = ()
     stale_reads: int = 0
 

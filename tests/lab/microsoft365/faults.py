@@ -89,6 +89,9 @@ SWITCHES: Mapping[str, Switch] = {
     "refuse_expired_entries": Switch(
         default=False, accepts=_flag, meaning="an expired entry sent back: ...InvalidEndDate"
     ),
+    "refuse_expired_dates": Switch(
+        default=False, accepts=_flag, meaning="the same, but only where its end is sent along"
+    ),
     "drop_display_name": Switch(
         default=False, accepts=_flag, meaning="a displayName left out of an entry is lost"
     ),

@@ -20,6 +20,7 @@ from lab.microsoft365.errors import GraphError
 from lab.microsoft365.faults import Faults
 from lab.microsoft365.http import HttpRequest, HttpResponse, answer
 from lab.microsoft365.key_credentials import Rules, replaced
+from lab.microsoft365.proof_of_possession import check_proof
 from lab.microsoft365.sts import Caller
 from lab.network.ca import self_signed
 
@@ -31,6 +32,7 @@ ORGANIZATION = frozenset(
 )
 
 _ONE = re.compile(r"/v1\.0/(applications|servicePrincipals)(?:\(appId='([^']*)'\)|/([^/]+))/?")
+_ADD_KEY = re.compile(_ONE.pattern.removesuffix("/?") + "/addKey")
 _LIST = re.compile(r"/v1\.0/(applications|servicePrincipals)/?")
 _FILTER = re.compile(r"appId eq '([^']*)'")
 
@@ -47,6 +49,8 @@ class GraphService:
         path = unquote(request.path)
         if one := _ONE.fullmatch(path):
             return self._one(caller, request, Kind(one[1]), (one[2], one[3]))
+        if (add := _ADD_KEY.fullmatch(path)) and request.method == "POST":
+            return self._add_key(caller, request, Kind(add[1]), (add[2], add[3]))
         if request.method != "GET":
             raise _not_found_path(path)
         if path.rstrip("/") == "/v1.0/organization":
@@ -60,15 +64,32 @@ class GraphService:
     ) -> HttpResponse:
         if request.method not in {"GET", "PATCH"}:
             raise GraphError(405, "Request_BadRequest", "Specified HTTP method is not allowed.")
+        holder = self._one_of(caller, kind, reference, writes=request.method == "PATCH")
+        if request.method == "PATCH":
+            return self._patch(holder, request)
+        return answer(200, self._read(holder, request))
+
+    def _one_of(
+        self, caller: Caller, kind: Kind, reference: tuple[str | None, str], *, writes: bool
+    ) -> Holder:
         holder = self._find(caller, kind, reference)
-        _check_roles(caller, holder, writes=request.method == "PATCH")
+        _check_roles(caller, holder, writes=writes)
         if holder is None:
             named = reference[0] or reference[1]
             text = f"Resource '{named}' does not exist or one of its queried reference-property "
             raise GraphError(404, "Request_ResourceNotFound", text + "objects are not present.")
-        if request.method == "PATCH":
-            return self._patch(holder, request)
-        return answer(200, self._read(holder, request))
+        return holder
+
+    def _add_key(
+        self, caller: Caller, request: HttpRequest, kind: Kind, reference: tuple[str | None, str]
+    ) -> HttpResponse:
+        """One more key, for a proof. That an application needs no right to its own is left out."""
+        holder, body = self._one_of(caller, kind, reference, writes=True), _json(request)
+        check_proof(holder, body.get("proof"), self._now())
+        self._check_locks(holder)
+        held = [{"keyId": key.key_id} for key in holder.keys]
+        holder.keys = replaced(holder.keys, [*held, body.get("keyCredential")], self._rules())
+        return answer(200, holder.keys[-1].document(with_key=False))
 
     def _find(self, caller: Caller, kind: Kind, reference: tuple[str | None, str]) -> Holder | None:
         app_id, object_id = reference
@@ -191,14 +212,22 @@ def _only(document: dict[str, Any], selected: set[str]) -> dict[str, Any]:
 
 
 def _body(request: HttpRequest) -> dict[str, Any]:
+    """What is to be changed; annotations like ``@odata.type`` change nothing."""
+    body = {name: value for name, value in _json(request).items() if not name.startswith("@odata.")}
+    if set(body) != {"keyCredentials"}:
+        text = "The lab changes nothing but keyCredentials."
+        raise GraphError(400, "Request_BadRequest", text)
+    return body
+
+
+def _json(request: HttpRequest) -> dict[str, Any]:
     try:
         body = json.loads(request.body)
     except ValueError as error:
         text = "Unable to read JSON request payload."
         raise GraphError(400, "BadRequest", text) from error
-    if not isinstance(body, dict) or set(body) != {"keyCredentials"}:
-        text = "The lab changes nothing but keyCredentials."
-        raise GraphError(400, "Request_BadRequest", text)
+    if not isinstance(body, dict):
+        raise GraphError(400, "BadRequest", "Unable to read JSON request payload.")
     return body
 
 

@@ -109,6 +109,11 @@ def verified(token: str, certificate: x509.Certificate, algorithm: str) -> dict[
     if not isinstance(key, rsa.RSAPublicKey):
         message = "only RSA keys sign tokens"
         raise BadToken(message)
+    return verified_by(token, key, algorithm)
+
+
+def verified_by(token: str, key: rsa.RSAPublicKey, algorithm: str) -> dict[str, Any]:
+    """The claims of a token that this key's other half has signed. Raises BadToken."""
     try:
         claims: dict[str, Any] = jwt.decode(
             token, key, algorithms=[algorithm], options=_SIGNATURE_ONLY

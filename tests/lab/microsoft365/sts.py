@@ -18,6 +18,7 @@ from lab.microsoft365.clouds import clouds_of
 from lab.microsoft365.directory import Holder, KeyCredential, Kind, Tenant, iso
 from lab.microsoft365.errors import StsError
 from lab.microsoft365.faults import Faults
+from lab.microsoft365.federation import Keys, check_federated, issuer_of
 from lab.microsoft365.http import HttpRequest
 
 ASSERTION_TYPE = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
@@ -34,13 +35,17 @@ class Caller:
 
 
 class TokenService:
-    """Checks a client's proof and signs access tokens."""
+    """Checks a client's proof and signs access tokens.
+
+    ``issuers`` are the JWKS documents of other issuers, as Entra ID finds them on the internet.
+    """
 
     def __init__(self, faults: Faults, now: Callable[[], datetime]) -> None:
         self._faults = faults
         self._now = now
         self.signer = jwts.Signer.named("login.microsoftonline.com signing")
         self.issued = 0
+        self.issuers: dict[str, Keys] = {}
 
     def answer(self, tenant: Tenant, request: HttpRequest) -> dict[str, Any]:
         """The answer to ``grant_type=client_credentials``. Raises StsError."""
@@ -170,6 +175,9 @@ class TokenService:
     ) -> None:
         assertion = form["client_assertion"]
         algorithm, digest = _proof_of(assertion, form)
+        if issuer_of(assertion).startswith("https://"):
+            self._check_times(check_federated(application, assertion, self.issuers))
+            return
         key = self.check_registered(application, digest)
         try:
             claims = jwts.verified(assertion, key.certificate, algorithm)

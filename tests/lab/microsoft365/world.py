@@ -16,7 +16,7 @@ from typing import Any
 from lab.exchange.trust import NoConnection, TokenRefused
 from lab.microsoft365.acs import GRANT, AccessControl
 from lab.microsoft365.clouds import SERVICES, Service
-from lab.microsoft365.directory import Kind, Tenant
+from lab.microsoft365.directory import FederatedCredential, Kind, Tenant
 from lab.microsoft365.errors import GraphError
 from lab.microsoft365.faults import Faults
 from lab.microsoft365.http import ConnectionCut, HttpRequest, HttpResponse, answer
@@ -121,6 +121,17 @@ class Microsoft365:
             if principal is None:
                 raise KeyError(app_id)
             principal.roles = frozenset(roles)
+
+    def federate(
+        self, tenant: str, app_id: str, trusted: FederatedCredential, jwks: Mapping[str, Any]
+    ) -> None:
+        """Let an application trust an issuer, which shows these keys on the internet."""
+        with self._lock:
+            application = self.tenant(tenant).find(Kind.APPLICATION, app_id)
+            if application is None:
+                raise KeyError(app_id)
+            application.federated = (*application.federated, trusted)
+            self.tokens.issuers[trusted.issuer] = lambda: jwks
 
     def verify_domain(self, tenant: str, domain: str) -> None:
         """Make a domain one of the tenant's."""

@@ -1,0 +1,75 @@
+"""Read-modify-write of a principal's keys: one writer at a time, on a list read a moment ago.
+
+Microsoft Graph has no condition for a write (no ETag), so a key that somebody else adds between
+the last read and the PATCH, one round trip, is lost, and nobody can tell. Everything else is kept
+out here.
+"""
+
+from __future__ import annotations
+
+from contextlib import suppress
+
+from exchange_push_operator.core import refusals
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.errors import GraphFailed, PushError, Throttled
+from exchange_push_operator.core.key_credentials import KeyCredential, key_ids, read_credentials
+from exchange_push_operator.core.plan import Guard, Step
+from exchange_push_operator.core.ports import Graph
+from exchange_push_operator.core.safety import check_write, still_valid
+from exchange_push_operator.reconcile.session import Session
+
+
+class PlanVoid(Exception):
+    """What the plan rested on has changed in the meantime: look again, plan again."""
+
+
+def write_keys(session: Session, step: Step) -> None:
+    """Send a step's PATCH; where an expired key is in its way, its other forms in turn.
+
+    Raises: Refused, GraphFailed, Unreachable, Throttled, OutcomeUnknown, PlanVoid.
+    """
+    graph, guard, command = session.graph, step.guard, step.command
+    if graph is None or guard is None or not isinstance(command, GraphRequest):
+        raise AssertionError("a Graph change needs a session and a guard")
+    name = f"principal/{session.tenant_id}/{session.config.app_id.lower()}"
+    with session.world.locks.hold(name):
+        for again, form in enumerate((command, *step.fallbacks)):
+            entries = _entries(session, graph, guard, name)
+            check_write(form, guard, entries, again=again > 0)
+            refused = _send(graph, form)
+            if refused is None:
+                _read_back(session, graph, guard, form, name)
+                return
+            last = again == len(step.fallbacks)
+            if last or refusals.EXPIRED_ENTRY not in refused.codes:
+                # What the token says by now: a role may have been taken away.
+                identity, now = graph.identity(), session.world.clock()
+                raise refusals.refused_write(session.config, refused, identity, entries, now)
+
+
+def _entries(session: Session, graph: Graph, guard: Guard, name: str) -> tuple[KeyCredential, ...]:
+    """The list as it is now. A read that lags behind our own last write is not written on."""
+    entries = read_credentials(graph.send(guard.look))
+    if session.world.written.unseen(name, entries, session.world.clock()):
+        raise Throttled("Microsoft Graph does not show the last change of this principal yet")
+    if not still_valid(guard, entries):
+        raise PlanVoid
+    return entries
+
+
+def _send(graph: Graph, command: GraphRequest) -> GraphFailed | None:
+    try:
+        graph.send(command)
+    except GraphFailed as error:
+        return error
+    return None
+
+
+def _read_back(
+    session: Session, graph: Graph, guard: Guard, command: GraphRequest, name: str
+) -> None:
+    """Look for what was written, so that the next writer of this principal need not wait for it."""
+    written, now = session.world.written, session.world.clock()
+    written.note(name, key_ids(command), now)
+    with suppress(PushError):  # the change is made; the next look tells more
+        written.unseen(name, read_credentials(graph.send(guard.look)), now)

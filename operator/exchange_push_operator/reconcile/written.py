@@ -1,0 +1,43 @@
+"""What was written to principals moments ago and is not shown yet.
+
+Reads of Entra ID lag behind writes. Two resources may share a principal: on a list that does not
+show the first one's key yet, the second one's write would drop it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import datetime, timedelta
+
+from exchange_push_operator.core.key_credentials import KeyCredential
+
+_LAGS = timedelta(minutes=5)
+
+
+class Written:
+    """By principal, the keyIds of the last write. Losing this costs no more than a repeated write.
+
+    Used under the lock of the principal only.
+    """
+
+    def __init__(self) -> None:
+        """Nothing has been written yet."""
+        self._last: dict[str, tuple[datetime, frozenset[str]]] = {}
+
+    def note(self, principal: str, key_ids: Iterable[str], now: datetime) -> None:
+        """Remember what was sent."""
+        self._last[principal] = (now, frozenset(key_ids))
+
+    def unseen(self, principal: str, entries: Iterable[KeyCredential], now: datetime) -> bool:
+        """Whether these entries are older than the last write; once they are not, it is forgotten.
+
+        After five minutes what is missing has been removed by somebody, or has another id.
+        """
+        if principal not in self._last:
+            return False
+        written, key_ids = self._last[principal]
+        young = timedelta(0) <= now - written < _LAGS
+        waits = young and not key_ids <= {entry.key_id for entry in entries}
+        if not waits:
+            del self._last[principal]
+        return waits
