@@ -23,6 +23,7 @@ from exchange_push_operator.core.errors import (
     Throttled,
     Unreachable,
 )
+from exchange_push_operator.core.fresh_token import SPREAD
 from exchange_push_operator.core.ports import GraphAccess, Identity, Sensitive
 from exchange_push_operator.core.reasons import Reason
 from lab.microsoft365 import HttpResponse, Microsoft365
@@ -339,11 +340,11 @@ def test_what_was_granted_since_is_asked_for_again_after_some_minutes(
     clock = Hours()
     graph = EntraGraphs(tenant.https, clock).connect(tenant.access())
     granted(tenant, "Application.Read.All")
-    assert graph.identity(anew=True).roles == {"Application.Read.All"}
+    assert graph.identity(since=clock() - SPREAD).roles == {"Application.Read.All"}
     granted(tenant, "Application.ReadWrite.All")
     clock.now += timedelta(minutes=minutes)
     assert graph.identity().roles == {"Application.Read.All"}
-    found = graph.identity(anew=True).roles
+    found = graph.identity(since=clock() - SPREAD).roles
     assert found == {"Application.ReadWrite.All" if known else "Application.Read.All"}
     assert graph.identity().roles == found
     assert tenant.sign_ins() == (2 if known else 1)

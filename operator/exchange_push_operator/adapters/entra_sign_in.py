@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from threading import Lock
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,14 +18,12 @@ from exchange_push_operator.adapters.graph_replies import throttled
 from exchange_push_operator.adapters.http import CHECK_GATEWAY, Https, Reply, host_of
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
+from exchange_push_operator.core.fresh_token import SPREAD
 from exchange_push_operator.core.ports import GraphAccess
 from exchange_push_operator.core.reasons import Reason
 
 # What MSAL raises on JSON whose values are of other types than it expects, or nested too deep.
 _NOT_UNDERSTOOD = (AttributeError, LookupError, RecursionError, TypeError, ValueError)
-# A token says what was granted when it was issued, for an hour or more; asking sooner is no use
-# while Entra ID itself needs minutes to spread a grant.
-_STALE = timedelta(minutes=5)
 _TOKEN = re.compile(r"[\w.~+/=-]+", re.ASCII)  # RFC 6750's b64token: safe in a header
 
 
@@ -51,15 +49,18 @@ class SignIn:
         """The state of the Secrets this was made of."""
         return self._access.version
 
-    def token(self, *, rejected: str | None = None) -> str:
-        """An access token for Graph, from memory while it lasts; never ``rejected`` again.
+    def token(self, *, rejected: str | None = None, since: datetime | None = None) -> str:
+        """An access token for Graph, from memory while it lasts.
+
+        Never ``rejected`` again, and none that was asked for before ``since``.
 
         Raises: Refused (SecretInvalid, AccessDenied), Unreachable, Throttled.
         """
         with self._lock:
             app, self._app = self._app, None
             outdated = self._expires is not None and self._expires <= self._now()
-            anew = app is None or outdated or rejected == self._token
+            old = since is not None and self._since < since
+            anew = app is None or outdated or old or rejected == self._token
             if anew:
                 app = self._new_app()
             token = self._acquire(app)
@@ -73,8 +74,7 @@ class SignIn:
 
         Raises: as ``token``.
         """
-        stale = self._now() - self._since >= _STALE
-        return self.token(rejected=self._token if stale else None)
+        return self.token(since=self._now() - SPREAD)
 
     def _acquire(self, app: Any) -> str:
         host = host_of(self._access.authority)

@@ -76,7 +76,7 @@ class EntraGraph:
         self._https = https
         self._pause = pause
 
-    def identity(self, *, anew: bool = False) -> Identity:
+    def identity(self, *, since: datetime | None = None) -> Identity:
         """Tenant and roles, read from the access token.
 
         The signature is not checked: the token came over TLS from the authority, and what it says
@@ -84,7 +84,7 @@ class EntraGraph:
 
         Raises: Refused, Unreachable, Throttled.
         """
-        claims = _claims(self._sign_in.renewed() if anew else self._sign_in.token())
+        claims = _claims(self._sign_in.token(since=since))
         tenant, roles = claims.get("tid"), claims.get("roles") or ()
         if not isinstance(tenant, str) or not isinstance(roles, list | tuple):
             host = host_of(self._access.authority)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Protocol
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
@@ -115,8 +116,8 @@ class Identity:
 class Graph(Protocol):
     """Microsoft Graph of one tenant, signed in with a resource's credentials."""
 
-    def identity(self, *, anew: bool = False) -> Identity:
-        """Sign in, or use the cached token; ``anew``: one of the last five minutes.
+    def identity(self, *, since: datetime | None = None) -> Identity:
+        """Sign in, or use the cached token; with ``since`` only one that is not older.
 
         A token tells the permissions of the moment it was issued in.
 

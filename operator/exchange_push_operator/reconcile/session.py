@@ -13,10 +13,10 @@ from datetime import datetime
 
 from exchange_push_operator.core import tenant
 from exchange_push_operator.core.client_certificate import check_client_certificate
-from exchange_push_operator.core.conditions import IN_SYNC, find
 from exchange_push_operator.core.config import ProxyState, PushConfig, TenantCredentials
 from exchange_push_operator.core.domain_controller import OneController
 from exchange_push_operator.core.errors import Refused, SpecError, Unreachable
+from exchange_push_operator.core.fresh_token import issued_after
 from exchange_push_operator.core.ports import (
     Exchange,
     ExchangeAccess,
@@ -75,7 +75,7 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
     graph, identity = None, None
     if config.needs_entra:
         graph = world.graph(_graph_access(config, world, tenant_id, now))
-        identity = graph.identity(anew=_waits_for_permission(config))
+        identity = graph.identity(since=issued_after(config, now))
         _same_tenant(identity, tenant_id)
     return Session(
         config=config,
@@ -110,12 +110,6 @@ def _resolve(config: PushConfig, world: World) -> str:
 def _tenant_of(config: PushConfig, world: World, domain: str) -> str | None:
     document = world.metadata.fetch(tenant.openid_configuration_url(config, domain))
     return tenant.issuer_tenant(document) if document is not None else None
-
-
-def _waits_for_permission(config: PushConfig) -> bool:
-    """Whether the last pass lacked a permission, which may have been granted since."""
-    in_sync = find(config.status, IN_SYNC) or {}
-    return in_sync.get("reason") == Reason.AWAITING_ADMINISTRATOR
 
 
 def _same_tenant(identity: Identity, tenant_id: str) -> None:

@@ -12,7 +12,7 @@ import functools
 import json
 import uuid
 from collections.abc import Callable, Mapping
-from datetime import datetime, timedelta
+from datetime import datetime
 from typing import Any, TypeAlias
 from urllib.parse import urlencode, urlsplit
 
@@ -30,6 +30,7 @@ from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import Refused, Unreachable
+from exchange_push_operator.core.fresh_token import SPREAD
 from exchange_push_operator.core.ports import GraphAccess, Identity
 from exchange_push_operator.core.reasons import Reason
 from lab.exchange.trust import NoConnection
@@ -120,10 +121,10 @@ class InProcessGraph:
         self._since = model.now()
         self.https = InProcessHttps(model, before=before, after=after)
 
-    def identity(self, *, anew: bool = False) -> Identity:
+    def identity(self, *, since: datetime | None = None) -> Identity:
         """See the port."""
-        if anew:
-            self._forget_stale()
+        if since and self._since < since:
+            self._token = None
         claims = jwts.unverified(self._signed_in())
         return Identity(str(claims["tid"]), frozenset(claims["roles"]))
 
@@ -148,7 +149,7 @@ class InProcessGraph:
 
     def _forget_stale(self) -> bool:
         """As the adapter: a token of the last five minutes knows the permissions of by now."""
-        stale = self._model.now() - self._since >= timedelta(minutes=5)
+        stale = self._model.now() - self._since >= SPREAD
         self._token = None if stale else self._token
         return stale
 
