@@ -34,6 +34,7 @@ from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core import status
 from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.handlers.controller import Controller, Limits
+from exchange_push_operator.handlers.metrics import Metrics
 from exchange_push_operator.handlers.passes import Doors, Logic
 from exchange_push_operator.handlers.watching import kopf_settings, register
 from exchange_push_operator.reconcile import World, reconcile
@@ -98,27 +99,34 @@ def _operate_until_stopped(settings: Settings) -> int:
 def _run(settings: Settings) -> bool:
     """Run until stopped; whether all passes came to their end."""
     with ExitStack() as closing:
-        client = sign_in(settings.kubeconfig, 2 * settings.workers + 4)
+        metrics = Metrics()
+        connections = 2 * settings.workers + 4
+        client = sign_in(settings.kubeconfig, connections, metrics.kube_requested)
         closing.callback(client.close)
         stopping = threading.Event()
-        world = _world(settings, client, stopping, closing)
+        world = _world(settings, client, stopping, closing, metrics)
         api = KubernetesApi(client)
         objects = KubernetesObjects(api)
         objects.check(settings.namespaces)
         recorder = EventRecorder(api, clock.now, f"{NAME}-{socket.gethostname()}")
         recorder.start()
         closing.callback(recorder.close, _EVENTS_GRACE)
-        controller = Controller(_logic(world), Doors(objects, recorder), _limits(settings))
+        doors = Doors(objects, recorder)
+        controller = Controller(_logic(world), doors, _limits(settings), metrics)
         return asyncio.run(_operate(settings, client, controller, stopping))
 
 
 def _world(
-    settings: Settings, client: ApiClient, stopping: threading.Event, closing: ExitStack
+    settings: Settings,
+    client: ApiClient,
+    stopping: threading.Event,
+    closing: ExitStack,
+    metrics: Metrics,
 ) -> World:
     authorities = closing.enter_context(ca_bundle(settings.ca_file))
-    https = Https(authorities, proxy=_proxy(settings))
+    https = Https(authorities, proxy=_proxy(settings), observer=metrics.requested)
     closing.callback(https.close)
-    exchanges = WinRMExchanges(ca_file=authorities)
+    exchanges = WinRMExchanges(ca_file=authorities, observer=metrics.requested)
     exchanges.start()
     closing.callback(exchanges.close)
     return World(

@@ -15,6 +15,7 @@ import traceback
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -29,6 +30,15 @@ _ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default=_EMPTY)
 
 # Texts that speak of our code. Others quote what they choked on: a header, a password.
 _SHOWN = (PushError, TypeError, AttributeError, NameError, LookupError, AssertionError)
+
+
+@dataclass(frozen=True, slots=True)
+class Effort:
+    """What a pass took: how it ended (one of ``RESULTS``), its time, its remote requests."""
+
+    result: str
+    seconds: float
+    remote_calls: int = 0
 
 
 def configure(form: str, level: str) -> None:
@@ -64,17 +74,32 @@ def about(**fields: Any) -> Iterator[None]:
 
 
 def reconciled(
-    logger: logging.Logger, resource: Resource, outcome: Outcome, seconds: float
+    logger: logging.Logger, resource: Resource, outcome: Outcome, effort: Effort
 ) -> None:
-    """The line of a pass."""
+    """The line of a pass that came to its end."""
     fields = {
         "generation": resource["metadata"].get("generation"),
-        "result": _result(outcome),
+        "result": effort.result,
         **_ready(outcome.status),
         "changes": list(outcome.changes),
-        "duration_ms": round(seconds * 1000),
+        **_figures(effort),
     }
     logger.info("reconciled", extra={"fields": fields})
+
+
+def broken_off(
+    logger: logging.Logger, level: int, message: str, effort: Effort, bug: Exception | None = None
+) -> None:
+    """The line of a pass that did not."""
+    fields = {"result": effort.result, **_figures(effort)}
+    logger.log(level, "%s", message, extra={"fields": fields}, exc_info=bug)
+
+
+def _figures(effort: Effort) -> Mapping[str, int]:
+    return {
+        "duration_ms": round(effort.seconds * 1000),
+        "remote_calls": effort.remote_calls,
+    }
 
 
 class JsonFormatter(logging.Formatter):
@@ -120,12 +145,6 @@ def _log_the_end(
 
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     return {**_ABOUT.get(), **getattr(record, "fields", _EMPTY)}
-
-
-def _result(outcome: Outcome) -> str:
-    if outcome.requeue.kind in ("retry", "stalled"):
-        return outcome.requeue.kind
-    return "changed" if outcome.changes else "unchanged"
 
 
 def _ready(status: Mapping[str, Any]) -> Mapping[str, str]:

@@ -61,7 +61,7 @@ def record(lines: Lines) -> dict[str, Any]:
 def test_a_pass_is_one_line_with_all_that_machines_ask_for(machine: Lines) -> None:
     outcome = Outcome(STATUS, STEADY, changes=("Enable-PushNotificationProxy",))
     with log.about(object="exchange/fabrikam", reconcile_id="1a2b3c4d"):
-        log.reconciled(OURS, RESOURCE, outcome, 0.8121)
+        log.reconciled(OURS, RESOURCE, outcome, log.Effort("changed", 0.8121, 7))
     line = record(machine)
     assert line.pop("time").endswith("Z")
     assert line == {
@@ -75,39 +75,34 @@ def test_a_pass_is_one_line_with_all_that_machines_ask_for(machine: Lines) -> No
         "ready": "True/Succeeded",
         "changes": ["Enable-PushNotificationProxy"],
         "duration_ms": 812,
+        "remote_calls": 7,
     }
 
 
 def test_a_pass_is_one_line_that_people_can_read(text: Lines) -> None:
     with log.about(object="exchange/fabrikam", reconcile_id="1a2b3c4d"):
-        log.reconciled(OURS, RESOURCE, Outcome(STATUS, STEADY), 0.8121)
+        log.reconciled(OURS, RESOURCE, Outcome(STATUS, STEADY), log.Effort("noop", 0.8121, 3))
     (line,) = text()
     assert line.partition(" ")[2] == (
         "INFO    exchange/fabrikam: reconciled reconcile_id=1a2b3c4d generation=3 "
-        "result=unchanged ready=True/Succeeded duration_ms=812"
+        "result=noop ready=True/Succeeded duration_ms=812 remote_calls=3"
     )
 
 
 def test_why_something_is_not_ready_is_on_the_line(text: Lines) -> None:
     trouble = {"status": "False", "reason": "SecretNotFound", "message": "Secret a/b is missing"}
     status = {"conditions": [{"type": "Ready", **trouble}]}
-    log.reconciled(OURS, RESOURCE, Outcome(status, Requeue("stalled", 1, 1)), 0)
+    outcome = Outcome(status, Requeue("stalled", 1, 1))
+    log.reconciled(OURS, RESOURCE, outcome, log.Effort("stalled", 0))
     (line,) = text()
     assert 'ready=False/SecretNotFound why="Secret a/b is missing"' in line
 
 
-@pytest.mark.parametrize(
-    ("outcome", "result"),
-    [
-        (Outcome(STATUS, STEADY), "unchanged"),
-        (Outcome(STATUS, STEADY, changes=("x",)), "changed"),
-        (Outcome(STATUS, Requeue("retry", 1, 1), changes=("x",)), "retry"),
-        (Outcome(STATUS, Requeue("stalled", 1, 1)), "stalled"),
-    ],
-)
-def test_the_result_is_one_word(machine: Lines, outcome: Outcome, result: str) -> None:
-    log.reconciled(OURS, RESOURCE, outcome, 0)
-    assert record(machine)["result"] == result
+def test_a_pass_that_was_broken_off_is_one_line_too(machine: Lines) -> None:
+    log.broken_off(OURS, logging.WARNING, "no answer", log.Effort("retry", 0.25, 2))
+    line = record(machine)
+    assert (line["message"], line["level"], line["result"]) == ("no answer", "warning", "retry")
+    assert (line["duration_ms"], line["remote_calls"]) == (250, 2)
 
 
 def test_a_line_of_a_thread_names_the_object_too(machine: Lines) -> None:

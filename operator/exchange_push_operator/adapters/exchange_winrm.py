@@ -14,13 +14,21 @@ from typing import TYPE_CHECKING, TypeAlias
 from exchange_push_operator.adapters.allow_list import check
 from exchange_push_operator.adapters.exchange_session import raise_for_session
 from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
+from exchange_push_operator.adapters.observed import observed
 from exchange_push_operator.adapters.winrm_authorities import Authorities
 from exchange_push_operator.adapters.winrm_server import Server, Surroundings
 from exchange_push_operator.adapters.winrm_sign_in import SignIn
 from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
 from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.endpoints import EXCHANGE, of_batch
 from exchange_push_operator.core.errors import Unreachable
-from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
+from exchange_push_operator.core.ports import (
+    Answer,
+    Exchange,
+    ExchangeAccess,
+    Observer,
+    unobserved,
+)
 
 if TYPE_CHECKING:
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
@@ -47,8 +55,10 @@ class WinRMExchanges:
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
         turn: float = _TURN,
+        observer: Observer = unobserved,
     ) -> None:
         """Take the operator's CA file; it serves resources that name no CA of their own."""
+        self.observer = observer
         self._authorities = Authorities(ca_file)
         self._open_wire = protocol_factory
         self._clock = clock
@@ -196,15 +206,16 @@ class _Account:
             check(command, changes=changes)
         if not batch:
             return ()
-        answers = self._pool.run(server, self._access, batch, changes=changes)
-        raise_for_session(
-            server,
-            self._access.username,
-            batch,
-            answers,
-            changes=changes,
-            delegated=self._access.password is None,
-        )
+        with observed(self._pool.observer, EXCHANGE, of_batch(batch)):
+            answers = self._pool.run(server, self._access, batch, changes=changes)
+            raise_for_session(
+                server,
+                self._access.username,
+                batch,
+                answers,
+                changes=changes,
+                delegated=self._access.password is None,
+            )
         return answers
 
 

@@ -20,7 +20,10 @@ from requests.adapters import HTTPAdapter
 from exchange_push_operator.adapters.http_deadline import context_with_limit, time_limit
 from exchange_push_operator.adapters.http_proxy import HttpProxy, ProxyAdapter
 from exchange_push_operator.adapters.http_trouble import TROUBLE, not_an_address, translated
+from exchange_push_operator.adapters.observed import observed
+from exchange_push_operator.core.endpoints import of_https
 from exchange_push_operator.core.errors import Unreachable
+from exchange_push_operator.core.ports import Observer, unobserved
 
 TIMEOUTS = (3.0, 10.0)  # seconds: to connect, and between two pieces of an answer
 LONGEST = 30.0  # seconds from the first byte sent to the last byte of the answer
@@ -73,12 +76,14 @@ class Https:
         timeouts: tuple[float, float] = TIMEOUTS,
         longest: float = LONGEST,
         proxy: HttpProxy | None = None,
+        observer: Observer = unobserved,
     ) -> None:
         """Raises ValueError where ``ca_file`` holds no PEM certificate."""
         if ca_file is not None:
             _check_authorities(ca_file)
         self._timeouts = timeouts
         self._longest = longest
+        self._observer = observer
         trusted = ca_file or certifi.where()
         self._session = _open_session(trusted)
         self._proxied = ProxyAdapter(proxy, trusted, pool_maxsize=_CONNECTIONS) if proxy else None
@@ -108,12 +113,15 @@ class Https:
         host = host_of(url)
         if self._proxied:
             self._proxied.prove()
-        try:
-            with time_limit(self._longest):
-                reply = self._exchange(method, url, dict(headers or {}), (params, data, json_body))
-        except TROUBLE as error:
-            _forget_request(error)
-            raise translated(error, host, changes=changes) from error
+        with observed(self._observer, *of_https(method, url)) as answered:
+            try:
+                with time_limit(self._longest):
+                    content = (params, data, json_body)
+                    reply = self._exchange(method, url, dict(headers or {}), content)
+            except TROUBLE as error:
+                _forget_request(error)
+                raise translated(error, host, changes=changes) from error
+            answered.code = str(reply.status_code)
         if 300 <= reply.status_code < 400:  # noqa: PLR2004 - HTTP's class of redirects
             message = f"{host}: answered with a redirect, which is not followed; {CHECK_GATEWAY}"
             raise Unreachable(message)

@@ -19,6 +19,7 @@ from kubernetes.config import ConfigException, load_incluster_config, load_kube_
 from urllib3.exceptions import HTTPError
 from yaml import YAMLError
 
+from exchange_push_operator.adapters.kubernetes_requests import KubeObserver, ObservedClient
 from exchange_push_operator.core.cluster import Conflict
 from exchange_push_operator.core.errors import (
     PushError,
@@ -38,10 +39,12 @@ class Invalid(PushError):
     """The API server understood and turned it down (HTTP 400, 405, 422 ...)."""
 
 
-def sign_in(kubeconfig: Path | None, connections: int) -> ApiClient:
+def sign_in(
+    kubeconfig: Path | None, connections: int, observer: KubeObserver | None = None
+) -> ApiClient:
     """A client for the cluster that the Pod runs in, or for a kubeconfig's current context.
 
-    ``connections`` is how many requests may be under way at once.
+    ``connections`` is how many requests may be under way at once; ``observer`` hears of each.
 
     Raises:
         SpecError: there is no service account and no kubeconfig, or it cannot be read.
@@ -52,7 +55,7 @@ def sign_in(kubeconfig: Path | None, connections: int) -> ApiClient:
         _load_service_account(configuration)
     else:
         _load_file(kubeconfig, configuration)
-    return ApiClient(configuration)
+    return ObservedClient(configuration, observer) if observer else ApiClient(configuration)
 
 
 def connection_info(client: ApiClient) -> kopf.ConnectionInfo:

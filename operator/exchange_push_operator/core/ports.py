@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
 from exchange_push_operator.core.errors import CmdletFailed
@@ -168,3 +168,25 @@ class ServiceAccounts(Protocol):
         Raises: Refused (ServiceAccountNotFound, AccessDenied), Unreachable, Throttled.
         """
         ...
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """One request that has left the cluster, and its end.
+
+    ``endpoint`` and ``operation`` are words of ``core.endpoints``. ``code`` is the HTTP status,
+    ``ok``, or the name of the error where there was no answer. ``seconds`` is how long it took.
+    """
+
+    endpoint: str
+    operation: str
+    code: str
+    seconds: float
+
+
+Observer: TypeAlias = Callable[[Request], None]
+"""Hears of every request. Called in any thread; returns at once and never raises."""
+
+
+def unobserved(_request: Request) -> None:
+    """Nobody keeps count."""

@@ -6,7 +6,6 @@ import asyncio
 import logging
 import math
 import random
-import time
 import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from exchange_push_operator import log
 from exchange_push_operator.core.cluster import Conflict, Resource
 from exchange_push_operator.core.errors import PushError, Throttled
 from exchange_push_operator.core.schedule import Requeue, delay
+from exchange_push_operator.handlers.metrics import Metrics, Tally, tallied
 from exchange_push_operator.handlers.passes import PROGRESS_AFTER, Doors, Logic, Passes, Seen
 from exchange_push_operator.handlers.roster import Roster, key_of
 from exchange_push_operator.handlers.workqueue import Key, WorkQueue
@@ -36,15 +36,19 @@ class Limits:
 class Controller:
     """Keeps every resource looked at. Made anywhere, used in the event loop that starts it."""
 
-    def __init__(self, logic: Logic, doors: Doors, limits: Limits) -> None:
+    def __init__(
+        self, logic: Logic, doors: Doors, limits: Limits, metrics: Metrics | None = None
+    ) -> None:
         """Nothing runs before ``start``."""
         self._logic, self._doors, self._limits = logic, doors, limits
+        self._metrics = metrics or Metrics()
         self._workers: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
         """Start the workers in the running event loop."""
         limits = self._limits
-        self._queue = WorkQueue(asyncio.get_running_loop())
+        self._queue = queue = WorkQueue(asyncio.get_running_loop())
+        self._metrics.watch_queue(lambda: len(queue), lambda: queue.oldest)
         self._roster = Roster(self._queue, limits.rng)
         # A pass that takes its time needs a second thread to say so.
         self._passes = Passes(
@@ -73,8 +77,9 @@ class Controller:
 
     def watched(self, change: str | None, resource: Resource) -> None:
         """Take in an event of the watch; ``change`` is None for what is listed at the start."""
+        self._metrics.watch_is_alive()
         if change == "DELETED":
-            self._roster.gone(key_of(resource), resource["metadata"]["uid"])
+            self._gone(key_of(resource), resource["metadata"]["uid"])
         else:
             self._roster.watched(resource, listed=change is None)
 
@@ -87,32 +92,54 @@ class Controller:
                 self._queue.done(key)
 
     async def _look(self, key: Key) -> None:
-        started, uid = time.monotonic(), self._roster.uid(key)
+        uid = self._roster.uid(key)
         if uid is None:
             return
-        try:
-            seen = await self._passes.run(key, self._roster)
-        except Conflict:
-            _LOG.info("the object was changed while it was looked at; looking again")
-            self._try_again(key)
-        except PushError as error:
-            _LOG.warning("%s", error)
-            self._try_again(key, error)
-        except Exception:  # noqa: BLE001 - the one broad catch: a bug in one pass must not end all
-            _LOG.exception("a bug ended the pass; please report it")
-            self._try_again(key)
-        else:
-            self._finish(key, uid, seen, time.monotonic() - started)
+        with tallied() as tally:
+            try:
+                seen = await self._passes.run(key, self._roster)
+            except Conflict:
+                message = "the object was changed while it was looked at; looking again"
+                self._broken_off(logging.INFO, message, tally)
+                self._try_again(key)
+            except PushError as error:
+                self._broken_off(logging.WARNING, str(error), tally)
+                self._try_again(key, error)
+            except Exception as error:  # noqa: BLE001 - the one broad catch: a bug in one pass must not end all
+                message = "a bug ended the pass; please report it"
+                self._broken_off(logging.ERROR, message, tally, error)
+                self._try_again(key)
+            else:
+                self._finish(key, uid, seen, tally)
 
-    def _finish(self, key: Key, uid: str, seen: Seen | None, seconds: float) -> None:
+    def _broken_off(
+        self, level: int, message: str, tally: Tally, bug: Exception | None = None
+    ) -> None:
+        effort = self._effort("retry", tally)
+        log.broken_off(_LOG, level, message, effort, bug)
+
+    def _finish(self, key: Key, uid: str, seen: Seen | None, tally: Tally) -> None:
         if seen is None:
-            self._roster.gone(key, uid)
+            self._gone(key, uid)
             return
-        log.reconciled(_LOG, seen.resource, seen.outcome, seconds)
+        effort = self._effort(seen.result, tally)
+        log.reconciled(_LOG, seen.resource, seen.outcome, effort)
         if seen.gone:
-            self._roster.gone(key, uid)
+            self._gone(key, uid)
             return
+        if key in self._roster:
+            self._metrics.seen(key, seen.resource, seen.outcome)
         self._come_back(key, seen.outcome.requeue)
+
+    def _effort(self, result: str, tally: Tally) -> log.Effort:
+        seconds = tally.seconds
+        self._metrics.passed(result, seconds)
+        return log.Effort(result, seconds, tally.requests)
+
+    def _gone(self, key: Key, uid: str) -> None:
+        self._roster.gone(key, uid)
+        if key not in self._roster:
+            self._metrics.forget(key)
 
     def _try_again(self, key: Key, error: PushError | None = None) -> None:
         pause = error.retry_after if isinstance(error, Throttled) else None

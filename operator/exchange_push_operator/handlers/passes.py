@@ -47,11 +47,20 @@ class Doors:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came out of a pass; ``resource`` is the object as it is now, or was when it went."""
+    """What came out of a pass; ``resource`` is the object as it is now, or was when it went.
+
+    ``wrote`` is whether the object was written, be it only its status.
+    """
 
     resource: Resource
     outcome: Outcome
+    wrote: bool = False
     gone: bool = False
+
+    @property
+    def result(self) -> str:
+        """How the pass ended, in one word."""
+        return self.outcome.result(wrote=self.wrote)
 
 
 class Passes:
@@ -83,9 +92,9 @@ class Passes:
             # What was changed was changed, whether or not the status could be written.
             self._recorder.record(resource, outcome.events)
         if written is None:
-            return Seen(resource, outcome, gone=True)
+            return Seen(resource, outcome, wrote=True, gone=True)
         roster.written(written)
-        return Seen(written, outcome)
+        return Seen(written, outcome, wrote=written is not resource)
 
     def close(self) -> None:
         """Start nothing more; threads that still run are left to end by themselves."""

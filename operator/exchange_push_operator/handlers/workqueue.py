@@ -45,8 +45,8 @@ class WorkQueue:
     def __init__(self, timers: Timers) -> None:
         """Start empty and open."""
         self._timers = timers
-        self._urgent: OrderedDict[Key, None] = OrderedDict()
-        self._routine: OrderedDict[Key, None] = OrderedDict()
+        self._urgent: OrderedDict[Key, float] = OrderedDict()  # since when it waits
+        self._routine: OrderedDict[Key, float] = OrderedDict()
         self._busy: set[Key] = set()
         self._again: dict[Key, bool] = {}  # added while busy; True: urgently
         self._later: dict[Key, Handle] = {}
@@ -57,6 +57,12 @@ class WorkQueue:
     def __len__(self) -> int:
         """How many keys wait for a worker."""
         return len(self._urgent) + len(self._routine)
+
+    @property
+    def oldest(self) -> float:
+        """For how many seconds the key has waited that waits for longest. Safe in every thread."""
+        waiting = [*list(self._urgent.values()), *list(self._routine.values())]
+        return self._timers.time() - min(waiting) if waiting else 0.0
 
     def add(self, key: Key, *, urgent: bool = True) -> None:
         """Look at it as soon as a worker is free; a pending delay is cut short."""
@@ -124,12 +130,13 @@ class WorkQueue:
     def _enqueue(self, key: Key, *, urgent: bool) -> None:
         if key in self._urgent:
             return
-        known = key in self._routine
-        if known and not urgent:
+        since = self._routine.get(key)
+        if since is not None and not urgent:
             return
         self._routine.pop(key, None)
-        (self._urgent if urgent else self._routine)[key] = None
-        if not known:
+        now = self._timers.time()
+        (self._urgent if urgent else self._routine)[key] = now if since is None else since
+        if since is None:
             self._tickets.release()
 
     def _comes_sooner(self, key: Key, seconds: float) -> bool:

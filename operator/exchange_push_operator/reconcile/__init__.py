@@ -22,11 +22,12 @@ from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
+from exchange_push_operator.reconcile.drifting import drift
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
-from exchange_push_operator.reconcile.report import events, report
+from exchange_push_operator.reconcile.report import events, follows, report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
 from exchange_push_operator.reconcile.walk import walk
 from exchange_push_operator.reconcile.world import Locks, Memory, World
@@ -169,7 +170,10 @@ def _walk(
     if refused is not None:
         raise refused
     result = walk(session, memory, observed, may_write=not passive)
-    return report(resource, session, result, world.clock(), passive=passive)
+    outcome = report(resource, session, result, world.clock(), passive=passive)
+    if follows(outcome.status, result.done):
+        return outcome
+    return replace(outcome, drift=drift(config, memory, result))
 
 
 def _introduce(

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.schedule import Kind, Requeue
+
+RESULTS = ("success", "noop", "changed", "retry", "stalled")
+"""How a pass ends. A log field and a metric's label: part of the API."""
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """What had changed although spec had not, and what of it was changed back, by condition."""
+
+    detected: tuple[str, ...] = ()
+    corrected: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,6 +35,15 @@ class Outcome:
     events: tuple[Event, ...] = ()
     changes: tuple[str, ...] = ()
     finalizer: bool | None = None
+    drift: Drift = field(default_factory=Drift)
+
+    def result(self, *, wrote: bool) -> str:
+        """One of ``RESULTS``: ``noop`` where nothing was written, not even the status."""
+        if self.requeue.kind in ("retry", "stalled"):
+            return self.requeue.kind
+        if self.changes:
+            return "changed"
+        return "success" if wrote else "noop"
 
 
 def requeue(config: PushConfig, kind: Kind, at_least: float = 0.0) -> Requeue:

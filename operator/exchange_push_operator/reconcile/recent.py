@@ -62,6 +62,7 @@ def start_anew(memory: Memory, generation: int) -> None:
     if memory.generation != generation:
         memory.generation = generation
         memory.made.clear()
+        memory.drifting.clear()
 
 
 def unsure(memory: Memory, stage: str, step: Step, now: datetime) -> None:

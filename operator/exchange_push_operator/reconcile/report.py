@@ -61,7 +61,7 @@ def report(
     if remaining:
         status["planHash"] = plan_hash(remaining)
     done = result.done
-    drift = drifted(config) and not _follows(status, done)
+    drift = drifted(config) and not follows(status, done)
     return Outcome(
         status=status,
         requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
@@ -216,7 +216,7 @@ def events(
     return tuple(dict.fromkeys(told))
 
 
-def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
+def follows(status: Mapping[str, Any], done: list[Step]) -> bool:
     """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
     coming = (status.get("certificate") or {}).get("next") or {}
     under_way = coming.get("stage", "Staged") != "Staged"

@@ -64,11 +64,15 @@ class Walk:
         return bool(self.performed or self.uncertain)
 
     @property
-    def done(self) -> list[Step]:
+    def made(self) -> list[tuple[str, Step]]:
         """The changes that were made: those that said so, and those that are seen by now."""
         remaining = [step for _, step in self.remaining]
-        seen = [step for _, step in self.uncertain if step not in remaining]
-        return [step for _, step in self.performed] + seen
+        return self.performed + [named for named in self.uncertain if named[1] not in remaining]
+
+    @property
+    def done(self) -> list[Step]:
+        """The same without the names of their stages."""
+        return [step for _, step in self.made]
 
     @property
     def remaining(self) -> list[tuple[str, Step]]:

@@ -95,5 +95,6 @@ class Memory:
     unreachable_since: datetime | None = None
     made: dict[str, list[datetime]] = field(default_factory=dict)
     unseen: dict[str, Unseen] = field(default_factory=dict)
+    drifting: set[str] = field(default_factory=set)
     generation: int = 0
     superseded: Callable[[], bool] = _never
