@@ -12,6 +12,7 @@ BIN := .venv/bin
 PACKAGES := .venv/packages.stamp
 READY := .venv/ready.stamp
 FOREIGN := .venv/foreign.stamp
+SITE := .venv/site.stamp
 RELEASE := exchange-push-operator
 CHART := helm/$(RELEASE)
 IMAGE ?= $(RELEASE):dev
@@ -31,7 +32,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov fmt lock image bench matrix nightly bench-exchange clean which-python
+.PHONY: help demo lab test unit check lint type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -46,7 +47,7 @@ demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
 	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
 
-test: $(READY) $(FOREIGN) ## All tests (ARGS=... goes to pytest)
+test: $(READY) $(FOREIGN) $(SITE) ## All tests (ARGS=... goes to pytest)
 	@$(BIN)/python -m lab.control_plane ensure --helm
 	@$(BIN)/pytest $(WITH_POWERSHELL) $(ARGS)
 
@@ -73,10 +74,14 @@ verify: $(READY) ## Copies agree: CRD in the chart, rendered manifests
 render: $(READY) ## Write those copies anew
 	@$(BIN)/python hack/verify.py --write
 
-cov: $(READY) $(FOREIGN) ## Tests with branch coverage; core, stages and reconcile need 95 %
+cov: $(READY) $(FOREIGN) $(SITE) ## Tests with branch coverage; core, stages and reconcile need 95 %
 	@$(BIN)/python -m lab.control_plane ensure --helm
 	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 	@$(BIN)/coverage report --include='*/core/*,*/stages/*,*/reconcile.py,*/reconcile/*' --fail-under=95
+
+docs: $(READY) $(SITE) ## The documentation site, in dist/site; a broken link is an error
+	@$(BIN)/python hack/site.py
+	@$(BIN)/zensical build --strict
 
 fmt: $(READY) ## Put the code into shape
 	@$(BIN)/ruff check --fix
@@ -122,6 +127,11 @@ $(PACKAGES): requirements/dev.txt
 $(FOREIGN): requirements/foreign.txt $(PACKAGES)
 	@echo "setup: installing Microsoft's own clients for the tests (about a minute)" >&2
 	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements/foreign.txt
+	@touch $@
+
+$(SITE): requirements/docs.txt $(PACKAGES)
+	@echo "setup: installing what builds the documentation site" >&2
+	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements/docs.txt
 	@touch $@
 
 # The checkout itself as an editable install: gives the console command and its version.

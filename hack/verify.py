@@ -1,7 +1,7 @@
 """Compare the copies that the repository keeps with what they are copies of; --write renews them.
 
-The chart carries the CRD of crds/, and deploy/operator.yaml is the chart rendered with its
-defaults, for people without Helm.
+The chart carries the CRD of crds/, deploy/operator.yaml is the chart rendered with its defaults, for
+people without Helm, and docs/fields.md is the CRD for reading.
 """
 
 import argparse
@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import field_reference
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
 
@@ -20,6 +21,7 @@ NAME = "exchange-push-operator"
 CRD = Path("crds/exchangepushconfigs.yaml")
 CHART = Path("helm") / NAME
 MANIFESTS = Path("deploy/operator.yaml")
+FIELDS = Path("docs/fields.md")
 
 HEADER = f"""\
 # Made by `make render` from {CHART}; do not edit.
@@ -63,6 +65,7 @@ def copies() -> Iterator[tuple[Path, str]]:
     for path in in_chart:
         yield path, crd
     yield MANIFESTS, HEADER + render()
+    yield FIELDS, field_reference.page(CRD)
 
 
 def render() -> str:
