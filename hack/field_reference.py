@@ -9,7 +9,9 @@ import yaml
 HEAD = """\
 # Every field
 
-Made by `make render` from [crds/exchangepushconfigs.yaml](../crds/exchangepushconfigs.yaml): do not edit. `kubectl explain epc.spec` has the same text. How the fields work together is in the [reference](reference.md).
+Made by `make render` from [crds/exchangepushconfigs.yaml](../crds/exchangepushconfigs.yaml): do \
+not edit. `kubectl explain epc.spec` has the same text. How the fields work together is in the \
+[reference](reference.md).
 """
 _LIMITS = {
     "minLength": "at least {} characters",

@@ -20,7 +20,8 @@ _LINK = re.compile(r"```.*?```|`[^`\n]*`|(?<=\]\()(?!https?:|mailto:|#)([^)#\s]+
 
 def main() -> None:
     shutil.rmtree(GATHERED, ignore_errors=True)
-    waiting = [*DOCS.rglob("*.*"), ROOT / "CHANGELOG.md"]
+    beside = ("CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md")
+    waiting = [*DOCS.rglob("*.*"), *(ROOT / name for name in beside)]
     seen = set(waiting)
     while waiting:
         source = waiting.pop()
@@ -47,7 +48,7 @@ def links(source: Path) -> Iterator[Path]:
 def resolved(source: Path, target: str) -> Path:
     path = (source.parent / target).resolve()
     if path.is_dir():
-        path = next((path / name for name in ("index.md", "README.md") if (path / name).exists()), path)
+        path /= "README.md"
     if not path.is_file() or ROOT not in path.parents:
         sys.exit(f"{source.relative_to(ROOT)}: the link to {target} leads nowhere; correct it")
     return path

@@ -1,7 +1,7 @@
 """Compare the copies that the repository keeps with what they are copies of; --write renews them.
 
-The chart carries the CRD of crds/, deploy/operator.yaml is the chart rendered with its defaults, for
-people without Helm, and docs/fields.md is the CRD for reading.
+The chart carries the CRD of crds/, deploy/operator.yaml is the chart rendered with its defaults,
+for people without Helm, and docs/fields.md is the CRD for reading.
 """
 
 import argparse
@@ -13,6 +13,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import field_reference
+
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
 
