@@ -160,16 +160,39 @@ def test_a_changed_policy_starts_the_operator_anew() -> None:
     assert annotations(POLICY) != annotations({"namespaces": {}})
 
 
-def test_only_one_operator_runs_at_a_time() -> None:
-    deployment = the(render(), "Deployment")["spec"]
-    assert deployment["replicas"] == 1
-    assert deployment["strategy"] == {"type": "Recreate"}
+def test_two_replicas_share_a_lease() -> None:
+    manifests = render()
+    deployment = the(manifests, "Deployment")["spec"]
+    assert deployment["replicas"] == 2
+    assert deployment["strategy"]["type"] == "RollingUpdate"
+    assert grants(manifests, "Role") == {"coordination.k8s.io/leases": ["get", "update"]}
+    rules = the(manifests, "Role")["rules"]
+    assert [(one.get("resourceNames"), one["verbs"]) for one in rules] == [
+        (None, ["create"]),
+        ([NAME], ["get", "update"]),
+    ]
+
+
+def test_without_a_lease_no_two_operators_run_at_a_time() -> None:
+    manifests = render(leaderElection={"enabled": False}, replicas=1)
+    assert the(manifests, "Deployment")["spec"]["strategy"] == {"type": "Recreate"}
+    assert not of_kind(manifests, "Role")
+    assert "--no-leader-elect" in arguments(leaderElection={"enabled": False})
+
+
+def test_the_probes_ask_the_operators_own_port() -> None:
+    (container,) = pod(render())["containers"]
+    assert container["ports"] == [{"name": "http", "containerPort": 8080, "protocol": "TCP"}]
+    assert container["livenessProbe"]["httpGet"] == {"path": "/livez", "port": "http"}
+    assert container["readinessProbe"]["httpGet"] == {"path": "/readyz", "port": "http"}
 
 
 def test_settings_become_flags() -> None:
+    election = ["--leader-elect", f"--lease-name={NAME}", f"--lease-namespace={RELEASE_NAMESPACE}"]
     assert arguments() == [
         "run",
         "--policy=/etc/exchange-push-operator/policy.yaml",
+        *election,
         "--log-level=info",
         "--log-format=json",
     ]
@@ -182,6 +205,7 @@ def test_settings_become_flags() -> None:
         "--entra-proxy-credentials=/etc/exchange-push-operator/entra-proxy",
         "--read-only",
         "--max-interval=15m",
+        *election,
         "--log-level=debug",
         "--log-format=text",
         "--unreachable-grace-period=10m",
@@ -260,7 +284,7 @@ def test_an_existing_service_account_is_used_by_name() -> None:
 @pytest.mark.parametrize(
     ("values", "place"),
     [
-        ({"replicas": 2}, "/replicas"),
+        ({"replicas": -1}, "/replicas"),
         ({"replicaCount": 1}, "replicaCount"),
         ({"logLevel": "verbose"}, "/logLevel"),
         ({"maxInterval": "1d"}, "/maxInterval"),
@@ -303,7 +327,8 @@ def grants(manifests: list[Manifest], kind: str) -> dict[str, list[str]]:
     ("kind", "values"), [("ClusterRole", {}), ("Role", {"watchNamespaces": [WATCHED]})]
 )
 def test_the_operator_may_do_no_more_than_it_needs(kind: str, values: Values) -> None:
-    assert grants(render(**values), kind) == {
+    manifests = [one for one in render(**values) if one["metadata"]["name"] == NAME]
+    assert grants(manifests, kind) == {
         "exchangepush.dev/exchangepushconfigs": ["get", "list", "patch", "watch"],
         "exchangepush.dev/exchangepushconfigs/status": ["get", "patch", "update"],
         "/secrets": ["get"],
@@ -351,7 +376,7 @@ def test_with_watched_namespaces_nothing_is_granted_cluster_wide() -> None:
     assert not of_kind(manifests, "ClusterRole") + of_kind(manifests, "ClusterRoleBinding")
     for kind in ("Role", "RoleBinding"):
         namespaces = [one["metadata"]["namespace"] for one in of_kind(manifests, kind)]
-        assert namespaces == [WATCHED, OTHER]
+        assert namespaces == [WATCHED, OTHER, RELEASE_NAMESPACE]
 
 
 @pytest.fixture(scope="module")
@@ -387,6 +412,7 @@ def test_the_manifests_for_people_without_helm_are_a_whole_install(cluster: Cont
     assert kinds[0] == "Namespace"
     assert set(kinds[1:]) == {one["kind"] for one in render()}
     cluster.run_kubectl("delete", "clusterrole,clusterrolebinding", NAME)
+    cluster.run_kubectl("delete", "role,rolebinding", "--all", namespace=NAME)
 
 
 def test_secrets_are_read_by_name_in_the_watched_namespaces_only(cluster: ControlPlane) -> None:

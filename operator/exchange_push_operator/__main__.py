@@ -9,8 +9,10 @@ import os
 import socket
 import sys
 import threading
+import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
+from http import HTTPStatus
 from importlib.metadata import version
 
 import kopf
@@ -26,6 +28,11 @@ from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.http_proxy import HttpProxy
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
+from exchange_push_operator.adapters.kubernetes_lease import (
+    TIMEOUTS,
+    KubernetesLease,
+    lease_namespace,
+)
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
 from exchange_push_operator.adapters.kubernetes_service_accounts import KubernetesServiceAccounts
@@ -33,9 +40,14 @@ from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core import status
 from exchange_push_operator.core.errors import PushError, SpecError
+from exchange_push_operator.core.ports import Fence, no_fence
 from exchange_push_operator.handlers.controller import Controller, Limits
-from exchange_push_operator.handlers.metrics import Metrics
+from exchange_push_operator.handlers.health import HealthServer, probes
+from exchange_push_operator.handlers.lease import Clocks, Election
+from exchange_push_operator.handlers.metrics import CONTENT_TYPE, Metrics
 from exchange_push_operator.handlers.passes import Doors, Logic
+from exchange_push_operator.handlers.replica import Ended, Replica
+from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.watching import kopf_settings, register
 from exchange_push_operator.reconcile import World, reconcile
 from exchange_push_operator.selftest import command as selftest
@@ -43,7 +55,6 @@ from exchange_push_operator.settings import NAME, Settings, read
 
 _LOG = logging.getLogger(f"{__package__}.main")
 
-_GRACE = 20.0  # seconds for the passes that run when SIGTERM comes
 _EVENTS_GRACE = 3.0
 
 
@@ -73,7 +84,7 @@ def _print_host_script(given: argparse.Namespace) -> int:
 def _operate_until_stopped(settings: Settings) -> int:
     log.configure(settings.log_format, settings.log_level)
     try:
-        all_ended = _run(settings)
+        ended = _run(settings)
     except SpecError:
         raise  # told without a time stamp in front
     except PushError as error:
@@ -88,32 +99,64 @@ def _operate_until_stopped(settings: Settings) -> int:
             type(error).__name__,
         )
         return 1
+    if ended.error is not None:
+        _LOG.error("%s", ended.error)
     _LOG.info("stopped")
-    if not all_ended:
+    code = 1 if ended.lost or ended.error else 0
+    if not ended.passes:
         # A thread that still waits for a server would hold up the end of the process.
         logging.shutdown()
-        os._exit(0)
-    return 0
+        os._exit(code)
+    return code
 
 
-def _run(settings: Settings) -> bool:
-    """Run until stopped; whether all passes came to their end."""
+def _run(settings: Settings) -> Ended:
+    """Run until stopped."""
     with ExitStack() as closing:
-        metrics = Metrics()
+        metrics, vitals = Metrics(), Vitals(expected=max(1, len(settings.namespaces)))
+        health = closing.enter_context(_health(settings, metrics, vitals))
         connections = 2 * settings.workers + 4
         client = sign_in(settings.kubeconfig, connections, metrics.kube_requested)
         closing.callback(client.close)
+        election = _election(settings, closing)
+        fence = election.fence if election else no_fence
         stopping = threading.Event()
-        world = _world(settings, client, stopping, closing, metrics)
+        world = _world(settings, client, stopping, closing, metrics, fence)
         api = KubernetesApi(client)
-        objects = KubernetesObjects(api)
+        objects = KubernetesObjects(api, fence)
         objects.check(settings.namespaces)
         recorder = EventRecorder(api, clock.now, f"{NAME}-{socket.gethostname()}")
         recorder.start()
         closing.callback(recorder.close, _EVENTS_GRACE)
         doors = Doors(objects, recorder)
-        controller = Controller(_logic(world), doors, _limits(settings), metrics)
-        return asyncio.run(_operate(settings, client, controller, stopping))
+        controller = Controller(_logic(world), doors, _limits(settings), metrics, vitals)
+        replica = Replica(controller, vitals, election, stopping.set)
+        fields = _described(settings, client, health)
+        _LOG.info("%s %s", NAME, version(NAME), extra={"fields": fields})
+        asyncio.run(_operate(settings, client, replica))
+        return replica.ended
+
+
+def _health(settings: Settings, metrics: Metrics, vitals: Vitals) -> HealthServer:
+    pages = {**probes(vitals), "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.render())}
+    try:
+        return HealthServer(settings.health_address, pages)
+    except OSError as error:
+        host, port = settings.health_address
+        message = f"--health-address {host}:{port}: {error.strerror}; name another one"
+        raise SpecError(message) from error
+
+
+def _election(settings: Settings, closing: ExitStack) -> Election | None:
+    if not settings.leader_elect:
+        return None
+    namespace = lease_namespace(settings.lease_namespace)
+    client = sign_in(settings.kubeconfig, 2, patient=False)
+    closing.callback(client.close)
+    lease = KubernetesLease(KubernetesApi(client, TIMEOUTS), namespace, settings.lease_name)
+    # No other process ever has this name, not even the next one in this Pod.
+    me = f"{socket.gethostname()}_{uuid.uuid4()}"
+    return Election(lease, me, Clocks(clock.steady, clock.now))
 
 
 def _world(
@@ -122,11 +165,12 @@ def _world(
     stopping: threading.Event,
     closing: ExitStack,
     metrics: Metrics,
+    fence: Fence,
 ) -> World:
     authorities = closing.enter_context(ca_bundle(settings.ca_file))
-    https = Https(authorities, proxy=_proxy(settings), observer=metrics.requested)
+    https = Https(authorities, proxy=_proxy(settings), observer=metrics.requested, fence=fence)
     closing.callback(https.close)
-    exchanges = WinRMExchanges(ca_file=authorities, observer=metrics.requested)
+    exchanges = WinRMExchanges(authorities, observer=metrics.requested, fence=fence)
     exchanges.start()
     closing.callback(exchanges.close)
     return World(
@@ -163,34 +207,26 @@ def _limits(settings: Settings) -> Limits:
     )
 
 
-async def _operate(
-    settings: Settings, client: ApiClient, controller: Controller, stopping: threading.Event
-) -> bool:
-    ended = True
-
-    async def stop() -> None:
-        nonlocal ended
-        stopping.set()
-        ended = await controller.stop(_GRACE)
-
+async def _operate(settings: Settings, client: ApiClient, replica: Replica) -> None:
     registry = kopf.OperatorRegistry()
-    register(registry, controller, login=lambda: connection_info(client), stop=stop)
-    _LOG.info("%s %s", NAME, version(NAME), extra={"fields": _described(settings, client)})
+    register(registry, replica, login=lambda: connection_info(client))
     await kopf.operator(
         registry=registry,
         settings=kopf_settings(),
         clusterwide=not settings.namespaces,
         namespaces=settings.namespaces,
+        stop_flag=replica.over,
     )
-    return ended
 
 
-def _described(settings: Settings, client: ApiClient) -> dict[str, object]:
+def _described(settings: Settings, client: ApiClient, health: HealthServer) -> dict[str, object]:
     return {
         "server": client.configuration.host,
         "namespaces": list(settings.namespaces) or "all",
         "workers": settings.workers,
         "read_only": settings.read_only,
+        "leader_elect": settings.leader_elect,
+        "health_port": health.port,
     }
 
 

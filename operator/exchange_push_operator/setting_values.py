@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from ipaddress import ip_address
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from exchange_push_operator.core.durations import parse_duration
 
 MOST_WORKERS = 256
+_LARGEST_PORT = 65535
+_LONGEST_NAME = 253
 
 _NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _BOOLEANS = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
@@ -48,6 +51,25 @@ def namespace(text: str) -> str:
     good = _NAMESPACE.fullmatch(text) is not None
     _require(good, f"{text!r} is not the name of a namespace")
     return text
+
+
+def object_name(text: str) -> str:
+    """The name of an object of Kubernetes."""
+    good = len(text) <= _LONGEST_NAME and all(map(_NAMESPACE.fullmatch, text.split(".")))
+    _require(good, f"{text!r} is not a name as Kubernetes has them: a-z, 0-9, - and .")
+    return text
+
+
+def address(text: str) -> tuple[str, int]:
+    """Where to listen: an IP address, or nothing for all of them, and a port."""
+    host, colon, port = text.rpartition(":")
+    number = int(port) if port.isdecimal() else -1
+    good = bool(colon) and 0 <= number <= _LARGEST_PORT
+    _require(good, f"{text!r} is not like :8080, 127.0.0.1:8080 or [::1]:8080")
+    host = host.removeprefix("[").removesuffix("]")
+    if host:
+        ip_address(host)
+    return host, number
 
 
 def one_of(choices: tuple[str, ...], text: str) -> str:

@@ -21,6 +21,8 @@ from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.handlers.controller import Controller, Limits
 from exchange_push_operator.handlers.passes import Doors, Logic
+from exchange_push_operator.handlers.replica import Replica
+from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.watching import kopf_settings, register
 from exchange_push_operator.reconcile import Memory, Outcome
 from handlers.bench import Peers, Script
@@ -93,7 +95,9 @@ class Operator:
         self._recorder = EventRecorder(self.api, clock.now, "test")
         self._logic = Logic(self._reconcile, lambda it: {**it["status"], "serversReady": "0/2"})
         self._limits = Limits(workers=4, **{"progress_after": 60, **limits})
-        self._stop, self._ready = threading.Event(), threading.Event()
+        self.vitals = Vitals(1)
+        self.kopf_settings = kopf_settings()
+        self._ready = threading.Event()
         self._thread = threading.Thread(target=lambda: asyncio.run(self._operate()))
 
     def __enter__(self) -> Self:
@@ -108,7 +112,7 @@ class Operator:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        self._stop.set()
+        self._loop.call_soon_threadsafe(self._replica.over.set)
         self._thread.join(30)
         self._recorder.close(5)
         self._client.rest_client.close()
@@ -117,22 +121,21 @@ class Operator:
         return sum(call.startswith(method) for call in self.api.calls)
 
     async def _operate(self) -> None:
+        self._loop = asyncio.get_running_loop()
         doors = Doors(KubernetesObjects(self.api), self._recorder)
-        controller = Controller(self._logic, doors, self._limits)
-
-        async def stop() -> None:
-            assert await controller.stop(10)
-
+        controller = Controller(self._logic, doors, self._limits, self.vitals)
+        self._replica = Replica(controller, self.vitals, None, lambda: None)
         registry = kopf.OperatorRegistry()
-        register(registry, controller, login=lambda: connection_info(self._client), stop=stop)
+        register(registry, self._replica, login=lambda: connection_info(self._client))
         with contextlib.suppress(asyncio.CancelledError):
             await kopf.operator(
                 registry=registry,
-                settings=kopf_settings(),
+                settings=self.kopf_settings,
                 namespaces=[self.namespace],
-                stop_flag=self._stop,
+                stop_flag=self._replica.over,
                 ready_flag=self._ready,
             )
+        assert self._replica.ended.passes
         # TLS connections say goodbye; a loop that ends at once would leave them to the collector.
         await asyncio.sleep(0.1)
 

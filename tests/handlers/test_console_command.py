@@ -2,6 +2,7 @@
 
 import json
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -17,6 +18,7 @@ from lab.control_plane import ControlPlane
 
 NAMESPACE = "console"
 COMMAND = [sys.executable, "-m", "exchange_push_operator", "run", f"--namespace={NAMESPACE}"]
+COMMAND += ["--health-address=127.0.0.1:0", f"--lease-namespace={NAMESPACE}"]
 
 
 @pytest.fixture(scope="module")
@@ -62,6 +64,7 @@ def test_it_serves_what_is_applied_and_ends_cleanly(
     assert operator.returncode == 0, log
     lines: list[dict[str, Any]] = [json.loads(line) for line in log.splitlines()]
     assert {line["level"] for line in lines} == {"info"}
+    assert [line for line in lines if line["message"].endswith(" leads now")]
     assert [line["result"] for line in lines if line.get("object") == f"{NAMESPACE}/{name}"] == [
         "stalled"
     ]
@@ -98,3 +101,32 @@ def test_missing_rights_end_it_with_one_line(granted: Path, policy: Path) -> Non
     code, log = ended(f"--policy={policy}", f"--kubeconfig={granted}", "--namespace=default")
     assert (code, len(log.splitlines())) == (1, 1)
     assert "forbidden" in log
+
+
+def test_outside_of_a_pod_the_lease_must_be_named_or_renounced(granted: Path, policy: Path) -> None:
+    command = [one for one in COMMAND if "lease" not in one]
+    flags = [f"--policy={policy}", f"--kubeconfig={granted}"]
+    done = subprocess.run(
+        [*command, *flags], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 2
+    assert "--lease-namespace" in done.stderr
+    assert "--no-leader-elect" in done.stderr
+
+
+def test_rights_on_the_lease_that_are_missing_end_it_with_one_line(
+    granted: Path, policy: Path
+) -> None:
+    flags = (f"--policy={policy}", f"--kubeconfig={granted}", "--lease-name=another")
+    code, log = ended(*flags, "--log-level=error")
+    assert (code, len(log.splitlines())) == (1, 1)
+    assert "grant get, create and update of leases there" in log
+
+
+def test_an_address_that_is_taken_ends_it_with_one_line(granted: Path, policy: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        address = f"127.0.0.1:{taken.getsockname()[1]}"
+        flags = (f"--policy={policy}", f"--kubeconfig={granted}", f"--health-address={address}")
+        code, log = ended(*flags)
+    assert (code, len(log.splitlines())) == (2, 1)
+    assert f"--health-address {address}: Address already in use" in log

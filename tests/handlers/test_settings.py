@@ -35,6 +35,10 @@ def test_a_policy_is_enough(policy: Path) -> None:
         workers=16,
         namespaces=(),
         kubeconfig=None,
+        leader_elect=True,
+        lease_name="exchange-push-operator",
+        lease_namespace=None,
+        health_address=("", 8080),
         log_format="text",
         log_level="info",
     )
@@ -54,6 +58,10 @@ def test_every_flag_counts(policy: Path) -> None:
         "--namespace=mail",
         "--namespace=exchange",
         f"--kubeconfig={policy}",
+        "--no-leader-elect",
+        "--lease-name=the-other.one",
+        "--lease-namespace=operators",
+        "--health-address=[::1]:9090",
         "--log-format=json",
         "--log-level=debug",
     )
@@ -68,6 +76,10 @@ def test_every_flag_counts(policy: Path) -> None:
         workers=3,
         namespaces=("exchange", "mail"),
         kubeconfig=policy,
+        leader_elect=False,
+        lease_name="the-other.one",
+        lease_namespace="operators",
+        health_address=("::1", 9090),
         log_format="json",
         log_level="debug",
     )
@@ -85,6 +97,10 @@ def test_every_variable_counts(policy: Path) -> None:
         "WORKERS": "8",
         "NAMESPACE": "exchange, mail",
         "KUBECONFIG": str(policy),
+        "LEADER_ELECT": "false",
+        "LEASE_NAME": "the-other.one",
+        "LEASE_NAMESPACE": "operators",
+        "HEALTH_ADDRESS": "[::1]:9090",
         "LOG_FORMAT": "json",
         "LOG_LEVEL": "warning",
     }
@@ -102,6 +118,10 @@ def test_every_variable_counts(policy: Path) -> None:
         workers=8,
         namespaces=("exchange", "mail"),
         kubeconfig=policy,
+        leader_elect=False,
+        lease_name="the-other.one",
+        lease_namespace="operators",
+        health_address=("::1", 9090),
         log_format="json",
         log_level="warning",
     )
@@ -117,6 +137,10 @@ def test_an_empty_variable_is_no_setting(policy: Path) -> None:
 
 def test_read_only_can_be_switched_off_by_its_variable(policy: Path) -> None:
     assert run(policy, READ_ONLY="false").read_only is False
+
+
+def test_the_election_can_be_switched_on_against_its_variable(policy: Path) -> None:
+    assert run(policy, "--leader-elect", LEADER_ELECT="false").leader_elect is True
 
 
 def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(policy: Path) -> None:
@@ -150,6 +174,10 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(policy: Pa
             {},
             "needs an --entra-proxy of https: http shows passwords",
         ),
+        (["--lease-name=The One"], {}, "--lease-name: 'The One' is not a name as Kubernetes"),
+        (["--health-address=8080"], {}, "--health-address: '8080' is not like :8080"),
+        (["--health-address=:70000"], {}, "--health-address: ':70000' is not like :8080"),
+        (["--health-address=host:80"], {}, "--health-address: 'host' does not appear to be an IP"),
         (["--read-only=true"], {}, "--read-only takes no value: write --read-only alone"),
         (["--max-intervall=5m"], {}, "unrecognized arguments: --max-intervall=5m"),
         (["--work=3"], {}, "unrecognized arguments: --work=3"),

@@ -61,6 +61,7 @@ class Actions:
             ("POST", "/federated"): self._federated,
             ("POST", "/reset"): self._reset,
             ("POST", "/shells/expire"): self._expire,
+            ("GET", "/journal"): lambda _: self._servers.journal.as_dicts(),
             ("GET", "/hold"): lambda _: self._servers.hold.state(),
             ("POST", "/hold"): self._hold,
             ("POST", "/release"): self._release,

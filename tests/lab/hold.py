@@ -12,6 +12,7 @@ from typing import Any
 
 from lab.exchange.host import Host, Json, changes_something
 from lab.exchange.shells import WinRMService
+from lab.journal import Journal
 from lab.microsoft365 import ConnectionCut, HttpRequest, HttpResponse, Microsoft365
 from lab.microsoft365.clouds import Service
 
@@ -71,14 +72,17 @@ class Hold:
 class HeldHost(Host):
     """A host whose requests can be held."""
 
-    __slots__ = ("hold",)
+    __slots__ = ("hold", "journal")
 
     hold: Hold
+    journal: Journal
 
     def _run(self, request: Json) -> Json | None:
         calls = request["calls"]
         name = f"{self.server.fqdn} {', '.join(str(call.get('cmdlet')) for call in calls)}"
-        when = self.hold.arrives(name, changes=any(changes_something(call) for call in calls))
+        changes = any(changes_something(call) for call in calls)
+        self.journal.note(self.client, name, changes=changes)
+        when = self.hold.arrives(name, changes=changes)
         if when == "before":
             self.hold.wait(name)
             return None
@@ -93,19 +97,20 @@ class HeldService(WinRMService):
     """A server whose hosts can be held."""
 
     hold: Hold
+    journal: Journal
 
     def _host(self, version: str) -> Host:
         host = HeldHost(self.organization, self.server, self.accounts, self.counters, version)
-        host.hold = self.hold
+        host.hold, host.journal = self.hold, self.journal
         return host
 
 
 class Door:
     """The model of Microsoft 365 as the sockets see it: it can be held, and replaced."""
 
-    def __init__(self, model: Microsoft365, hold: Hold) -> None:
+    def __init__(self, model: Microsoft365, hold: Hold, journal: Journal) -> None:
         self._model = model
-        self._hold = hold
+        self._hold, self._journal = hold, journal
         self.local: dict[str, Service] = model.local
 
     def put(self, model: Microsoft365) -> None:
@@ -117,6 +122,7 @@ class Door:
         """As the model does. Raises what it raises."""
         name = f"{request.method} {request.name}{request.path}"
         changes = request.method == "PATCH"  # all that the operator sends
+        self._journal.note(request.client, name, changes=changes)
         when = self._hold.arrives(name, changes=changes)
         if when == "before":
             self._hold.wait(name)

@@ -19,7 +19,8 @@ Manifest: TypeAlias = dict[str, Any]
 CRD_NAME = "exchangepushconfigs.exchangepush.dev"
 _OPERATOR = ROOT / "deploy" / "operator.yaml"
 _POLICY = ROOT / "examples" / "policy.yaml"
-_RBAC = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding")
+_RBAC = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
+_IN_THE_OPERATORS_NAMESPACE = ("ServiceAccount", "Role", "RoleBinding")
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,7 +55,8 @@ class Installation:
         namespace = self.names.namespace
         self.cluster.run_kubectl(*delete, "epc,secrets", "--all", namespace=namespace, check=False)
         for kind, name in reversed(self._made):
-            where = self.names.operator_namespace if kind == "ServiceAccount" else None
+            inside = kind in _IN_THE_OPERATORS_NAMESPACE
+            where = self.names.operator_namespace if inside else None
             self.cluster.run_kubectl(*delete, kind, name, namespace=where, check=False)
         self._made.clear()
 
@@ -96,11 +98,12 @@ class Installation:
         documents = yaml.safe_load_all(_OPERATOR.read_text("utf-8"))
         found = [copy.deepcopy(one) for one in documents if one and one["kind"] in _RBAC]
         for manifest in found:
-            if manifest["kind"] == "ServiceAccount":
+            if manifest["kind"] in _IN_THE_OPERATORS_NAMESPACE:
                 manifest["metadata"]["namespace"] = self.names.operator_namespace
-                continue
-            manifest["metadata"]["name"] = self.names.role
+            else:
+                manifest["metadata"]["name"] = self.names.role
             if manifest["kind"] == "ClusterRoleBinding":
                 manifest["roleRef"]["name"] = self.names.role
-                manifest["subjects"][0]["namespace"] = self.names.operator_namespace
+            for subject in manifest.get("subjects", ()):
+                subject["namespace"] = self.names.operator_namespace
         return found

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import os
+import re
 import shlex
+import signal
 import sys
 from collections.abc import Mapping, Sequence
 from importlib.metadata import version
 from pathlib import Path
+
+import requests
 
 from lab import wait
 from lab.network.redirect import Redirect
@@ -22,13 +26,18 @@ _KEPT = ("PATH", "HOME", "LANG", "LC_ALL", "COVERAGE_PROCESS_START")
 
 
 class OperatorProcess:
-    """One operator at a time. Its log of all lives is one file."""
+    """One operator at a time. Its log of all lives is one file.
 
-    def __init__(self, processes: Processes, redirect: Redirect) -> None:
-        self._processes, self._redirect = processes, redirect
+    ``address`` is where its connections come from, if not from 127.0.0.1.
+    """
+
+    def __init__(
+        self, processes: Processes, redirect: Redirect, name: str = "operator", address: str = ""
+    ) -> None:
+        self._processes, self._redirect, self.address = processes, redirect, address
         self._process: Process | None = None
         self._started_at = 0
-        self.log_file = processes.folder / "operator.log"
+        self.log_file = processes.folder / f"{name}.log"
 
     @property
     def log(self) -> str:
@@ -67,6 +76,31 @@ class OperatorProcess:
         process, self._process = self._process, None
         return self._processes.stop(process) if process else 0
 
+    def freeze(self) -> None:
+        """SIGSTOP: nothing of it runs until ``thaw``."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGSTOP)
+
+    def thaw(self) -> None:
+        """SIGCONT: it goes on as if no time had passed."""
+        assert self._process is not None
+        self._process.send_signal(signal.SIGCONT)
+
+    def ended(self, timeout: float) -> int:
+        """Wait until it has ended by itself; its exit code."""
+        process, self._process = self._process, None
+        assert process is not None, "the operator does not run"
+        wait.until(lambda: process.poll() is not None, timeout, "the operator to end")
+        return self._processes.kill(process)
+
+    def health(self, path: str) -> tuple[int, str]:
+        """What it answers on its own port: status and text."""
+        port = re.findall(r"health_port=(\d+)", self.log[self._started_at :])[0]
+        with requests.Session() as session:
+            session.trust_env = False
+            found = session.get(f"http://127.0.0.1:{port}{path}", timeout=10)
+        return found.status_code, found.text
+
     def kill(self) -> None:
         """SIGKILL."""
         process, self._process = self._process, None
@@ -82,4 +116,4 @@ class OperatorProcess:
         kept = {name: os.environ[name] for name in _KEPT if name in os.environ}
         # What it leaves behind when it is killed goes with the lab's folder.
         own = {"TMPDIR": str(self._processes.folder), "PYTHONUNBUFFERED": "1"}
-        return {**kept, **self._redirect.environment(kept), **own}
+        return {**kept, **self._redirect.environment(kept, self.address), **own}

@@ -106,6 +106,17 @@ class RunningLab(ResourceClient):
         self.operator_flags = flags or self.options.operator_flags
         self.operator.start(self._operator_arguments())
 
+    def replica(self, number: int) -> OperatorProcess:
+        """One more operator, not started yet, with an address and a log of its own."""
+        name, address = f"replica-{number}", f"127.0.0.{10 + number}"
+        return OperatorProcess(self.processes, self.redirect, name, address)
+
+    def start_replica(self, replica: OperatorProcess, *flags: str) -> None:
+        """Start it with leader election; ``flags`` go last."""
+        namespace = self.options.names.operator_namespace
+        election = ("--leader-elect", f"--lease-namespace={namespace}")
+        replica.start([*self._operator_arguments(), *election, *flags])
+
     def operator_command_line(self) -> str:
         """How to start it by hand."""
         return self.operator.command_line(self._operator_arguments())
@@ -140,6 +151,8 @@ class RunningLab(ResourceClient):
             f"--kubeconfig={self._operator_kubeconfig}",
             f"--policy={self.policy_file}",
             f"--ca-file={self.endpoints['ca']}",
+            "--health-address=127.0.0.1:0",
+            "--no-leader-elect",  # one at a time; whoever starts another says otherwise
             *self.operator_flags,
         ]
 

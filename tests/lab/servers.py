@@ -28,6 +28,7 @@ from lab.exchange.process import Process
 from lab.exchange.pwsh.process import PowerShellProcess
 from lab.exchange.winrm import WinRMServer
 from lab.hold import Door, HeldService, Hold
+from lab.journal import Journal
 from lab.microsoft365 import Microsoft365
 from lab.microsoft365.clouds import Service
 from lab.microsoft365.sample import CLIENT, FABRIKAM, SECRET, client_certificate, client_key_pem
@@ -53,12 +54,12 @@ class LabServers:
 
     def __init__(self, folder: Path, shape: Shape, powershell: str = "") -> None:
         self.folder, self.shape, self._powershell = folder, shape, powershell
-        self.hold = Hold()
+        self.hold, self.journal = Hold(), Journal()
         self.accounts = Accounts({ACCOUNT: PASSWORD})
         self._client = client_certificate()
         self._ca = PrivateCA()
         self.microsoft365, self.organization = self._models(shape)
-        self.door = Door(self.microsoft365, self.hold)
+        self.door = Door(self.microsoft365, self.hold, self.journal)
         context = self._ca.issue(NAMES).server_context(folder)
         self.web = Microsoft365Servers(self.door, context)
         self.services = [self._service(name) for name in self.organization.servers]
@@ -75,6 +76,7 @@ class LabServers:
     def reset(self, shape: Shape) -> None:
         """A fresh organisation and tenant behind the same ports. The number of servers stays."""
         self.hold.release()
+        self.journal.clear()
         self.shape = shape
         self.microsoft365, self.organization = self._models(shape)
         self.door.put(self.microsoft365)
@@ -133,7 +135,7 @@ class LabServers:
         process = partial(PowerShellProcess, powershell=self._powershell)
         start = process if self._powershell else Process
         service = HeldService(self.organization, name, self.accounts, process=start)
-        service.hold = self.hold
+        service.hold, service.journal = self.hold, self.journal
         return service
 
     def _hide(self) -> None:

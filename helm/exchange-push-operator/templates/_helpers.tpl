@@ -59,6 +59,17 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
   verbs: [create, patch]
 {{- end }}
 
+{{/* The Lease of the leader. Kubernetes cannot restrict create to a name. */}}
+{{- define "epo.leaseRules" -}}
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  verbs: [create]
+- apiGroups: [coordination.k8s.io]
+  resources: [leases]
+  resourceNames: [{{ include "epo.fullname" . }}]
+  verbs: [get, update]
+{{- end }}
+
 {{/* What it takes for credentials.workloadIdentity: tokens of these accounts, no others. */}}
 {{- define "epo.tokenRules" -}}
 - apiGroups: [""]

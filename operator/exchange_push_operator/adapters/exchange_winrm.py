@@ -26,7 +26,9 @@ from exchange_push_operator.core.ports import (
     Answer,
     Exchange,
     ExchangeAccess,
+    Fence,
     Observer,
+    no_fence,
     unobserved,
 )
 
@@ -51,6 +53,7 @@ class WinRMExchanges:
         self,
         ca_file: str | None = None,
         *,
+        fence: Fence = no_fence,
         protocol_factory: WireFactory = open_wire,
         clock: Callable[[], float] = time.monotonic,
         pause: Callable[[float], object] | None = None,
@@ -58,7 +61,7 @@ class WinRMExchanges:
         observer: Observer = unobserved,
     ) -> None:
         """Take the operator's CA file; it serves resources that name no CA of their own."""
-        self.observer = observer
+        self.observer, self._fence = observer, fence
         self._authorities = Authorities(ca_file)
         self._open_wire = protocol_factory
         self._clock = clock
@@ -159,7 +162,7 @@ class WinRMExchanges:
                 sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
                 tickets = self._tickets_of(credential, name, access)
                 wire = partial(self._open_wire, name, access, ca_path, tickets)
-                around = Surroundings(wire, self._count, self._clock, self._wait)
+                around = Surroundings(wire, self._count, self._clock, self._wait, self._fence)
                 self._servers[key] = Server(name, access, sign_in, around)
             return self._servers[key]
 

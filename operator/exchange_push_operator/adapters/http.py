@@ -23,7 +23,7 @@ from exchange_push_operator.adapters.http_trouble import TROUBLE, not_an_address
 from exchange_push_operator.adapters.observed import observed
 from exchange_push_operator.core.endpoints import of_https
 from exchange_push_operator.core.errors import Unreachable
-from exchange_push_operator.core.ports import Observer, unobserved
+from exchange_push_operator.core.ports import Fence, Observer, no_fence, unobserved
 
 TIMEOUTS = (3.0, 10.0)  # seconds: to connect, and between two pieces of an answer
 LONGEST = 30.0  # seconds from the first byte sent to the last byte of the answer
@@ -77,13 +77,14 @@ class Https:
         longest: float = LONGEST,
         proxy: HttpProxy | None = None,
         observer: Observer = unobserved,
+        fence: Fence = no_fence,
     ) -> None:
         """Raises ValueError where ``ca_file`` holds no PEM certificate."""
         if ca_file is not None:
             _check_authorities(ca_file)
         self._timeouts = timeouts
         self._longest = longest
-        self._observer = observer
+        self._observer, self._fence = observer, fence
         trusted = ca_file or certifi.where()
         self._session = _open_session(trusted)
         self._proxied = ProxyAdapter(proxy, trusted, pool_maxsize=_CONNECTIONS) if proxy else None
@@ -114,8 +115,10 @@ class Https:
         if self._proxied:
             self._proxied.prove()
         with observed(self._observer, *of_https(method, url)) as answered:
+            # Graph has no condition for a write: a late one might undo what another replica did.
+            longest = min(self._longest, self._fence()) if changes else self._longest
             try:
-                with time_limit(self._longest):
+                with time_limit(longest):
                     content = (params, data, json_body)
                     reply = self._exchange(method, url, dict(headers or {}), content)
             except TROUBLE as error:

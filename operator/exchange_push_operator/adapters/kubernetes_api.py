@@ -40,17 +40,25 @@ class Invalid(PushError):
 
 
 def sign_in(
-    kubeconfig: Path | None, connections: int, observer: KubeObserver | None = None
+    kubeconfig: Path | None,
+    connections: int,
+    observer: KubeObserver | None = None,
+    *,
+    patient: bool = True,
 ) -> ApiClient:
     """A client for the cluster that the Pod runs in, or for a kubeconfig's current context.
 
-    ``connections`` is how many requests may be under way at once; ``observer`` hears of each.
+    ``connections`` is how many requests may be under way at once; ``observer`` hears of each. One
+    that is not ``patient`` tries every request once; else urllib3 repeats it up to three times,
+    each with its own time.
 
     Raises:
         SpecError: there is no service account and no kubeconfig, or it cannot be read.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = connections
+    if not patient:
+        configuration.retries = False
     if kubeconfig is None:
         _load_service_account(configuration)
     else:
@@ -79,9 +87,12 @@ def connection_info(client: ApiClient) -> kopf.ConnectionInfo:
 class KubernetesApi:
     """Calls of the API server."""
 
-    def __init__(self, client: ApiClient) -> None:
-        """Use the client's credentials and connections. Safe in threads."""
-        self._client = client
+    def __init__(self, client: ApiClient, timeouts: tuple[float, float] = _TIMEOUTS) -> None:
+        """Use the client's credentials and connections. Safe in threads.
+
+        ``timeouts``: seconds to connect, and to wait for the answer.
+        """
+        self._client, self._timeouts = client, timeouts
 
     def call(
         self, method: str, path: str, body: Any = None, content_type: str = "application/json"
@@ -99,7 +110,9 @@ class KubernetesApi:
         url = self._client.configuration.host + path
         try:
             self._client.update_params_for_auth(headers, [], ["BearerToken"], path, method, body)
-            response = self._client.call_api(method, url, headers, body, _request_timeout=_TIMEOUTS)
+            response = self._client.call_api(
+                method, url, headers, body, _request_timeout=self._timeouts
+            )
             content = response.read()  # type: ignore[no-untyped-call]  # the client has no hints
         except (ApiException, ConfigException, HTTPError, OSError) as error:
             message = f"the API server does not answer {method} {path}: {_cause(error)}"

@@ -9,6 +9,7 @@ from exchange_push_operator.adapters.kubernetes_api import Invalid, KubernetesAp
 from exchange_push_operator.core.cluster import Conflict, Resource
 from exchange_push_operator.core.config import FINALIZER, GROUP, PLURAL, VERSION
 from exchange_push_operator.core.errors import Refused, SpecError
+from exchange_push_operator.core.ports import Fence, no_fence
 
 _ROOT = f"/apis/{GROUP}/{VERSION}"
 
@@ -16,9 +17,9 @@ _ROOT = f"/apis/{GROUP}/{VERSION}"
 class KubernetesObjects:
     """Fills the port ``Objects``."""
 
-    def __init__(self, api: KubernetesApi) -> None:
+    def __init__(self, api: KubernetesApi, fence: Fence = no_fence) -> None:
         """Talk through ``api``. Safe in threads."""
-        self._api = api
+        self._api, self._fence = api, fence
 
     def check(self, namespaces: Sequence[str]) -> None:
         """See whether our resource exists and may be listed: better at the start than never.
@@ -56,6 +57,7 @@ class KubernetesObjects:
             "status": status,
         }
         path = _path(metadata["namespace"], metadata["name"])
+        self._fence()
         written: Resource | None = self._api.call("PUT", f"{path}/status", body)
         return written
 
@@ -91,6 +93,7 @@ class KubernetesObjects:
             {"op": "add", "path": "/metadata/finalizers", "value": finalizers},
         ]
         path = _path(metadata["namespace"], metadata["name"])
+        self._fence()
         try:
             patched: Resource | None = self._api.call(
                 "PATCH", path, patch, "application/json-patch+json"

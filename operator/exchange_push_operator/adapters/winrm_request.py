@@ -12,7 +12,7 @@ from exchange_push_operator.adapters.powershell_host import Message, answers, en
 from exchange_push_operator.adapters.winrm_trouble import Gone
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Unreachable
-from exchange_push_operator.core.ports import Answer
+from exchange_push_operator.core.ports import Answer, Fence
 
 
 @dataclass(slots=True)
@@ -36,6 +36,24 @@ class Request:
     def is_open(self) -> bool:
         """Whether it may have changed something."""
         return self.changes and self.sent
+
+    def pass_the_fence(self, fence: Fence, server: str) -> None:
+        """To be called right before it is sent.
+
+        Raises: Unreachable; OutcomeUnknown where it was sent before and has no answer.
+        """
+        try:
+            if self.changes:
+                fence()
+        except Unreachable as error:
+            if self.is_open:
+                raise self.answer_lost(server) from error
+            raise
+
+    def answer_lost(self, server: str) -> OutcomeUnknown:
+        """It was sent, and nobody knows what came of it."""
+        names = ", ".join(command.name for command in self.batch)
+        return OutcomeUnknown(f"{server}: the answer to {names} was lost")
 
     def believe(self, message: Message, boot: str, server: str) -> tuple[Answer, ...]:
         """What the process ``boot`` of a server said to it.

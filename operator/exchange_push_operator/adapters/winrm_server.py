@@ -48,8 +48,8 @@ from exchange_push_operator.adapters.winrm_trouble import (
 )
 from exchange_push_operator.adapters.winrm_words import Place, explain, what_next
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Refused
-from exchange_push_operator.core.ports import Answer, ExchangeAccess
+from exchange_push_operator.core.errors import PushError, Refused
+from exchange_push_operator.core.ports import Answer, ExchangeAccess, Fence, no_fence
 
 log = logging.getLogger("exchange_push_operator.exchange")
 
@@ -67,6 +67,7 @@ class Surroundings:
     count: Callable[[str], None]
     clock: Callable[[], float]
     pause: Callable[[float], None]
+    fence: Fence = no_fence
 
 
 class Server:
@@ -151,6 +152,7 @@ class Server:
             is_sent = False
 
     def _send(self, session: Session, request: Request) -> None:
+        request.pass_the_fence(self._around.fence, self._place.server)
         before, request.sent = request.sent, True
         try:
             session.send(request.line)
@@ -204,8 +206,7 @@ class Server:
             explained = self._sign_in.refused(self._place.server, explained)
         self._drop(error)
         if request.is_open:
-            names = ", ".join(command.name for command in request.batch)
-            unknown = OutcomeUnknown(f"{self._place.server}: the answer to {names} was lost")
+            unknown = request.answer_lost(self._place.server)
             log.info("%s (%s); looking before anything is repeated", unknown, explained)
             return unknown
         log.info("%s%s", explained, what_next(explained))

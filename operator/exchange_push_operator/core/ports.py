@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
@@ -9,6 +10,15 @@ from typing import Any, Protocol, TypeAlias
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
 from exchange_push_operator.core.errors import CmdletFailed
+
+Fence: TypeAlias = Callable[[], float]
+"""Asked right before a write: the seconds within which it must have left us. Raises: Unreachable
+where this replica may not write (any more)."""
+
+
+def no_fence() -> float:
+    """The fence of an operator that is alone: it may always write."""
+    return math.inf
 
 
 @dataclass(frozen=True, slots=True, repr=False)

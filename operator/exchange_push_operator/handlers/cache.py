@@ -6,7 +6,7 @@ bytes a resource, and being late is harmless.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -49,6 +49,10 @@ class Cache:
         self._known: dict[Key, Known] = {}
         self._peers: dict[Key, Peer] = {}
         self._members: dict[str, set[Key]] = {}
+
+    def __iter__(self) -> Iterator[Key]:
+        """The keys of all resources."""
+        return iter(self._known)
 
     def __len__(self) -> int:
         """How many resources there are."""

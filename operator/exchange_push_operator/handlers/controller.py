@@ -17,9 +17,12 @@ from exchange_push_operator.core.schedule import Requeue, delay
 from exchange_push_operator.handlers.metrics import Metrics, Tally, tallied
 from exchange_push_operator.handlers.passes import PROGRESS_AFTER, Doors, Logic, Passes, Seen
 from exchange_push_operator.handlers.roster import Roster, key_of
+from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.workqueue import Key, WorkQueue
 
 _LOG = logging.getLogger(__name__)
+
+_LISTED_LATELY = 10.0  # seconds until the last object of a list has surely been handed on
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,15 +40,21 @@ class Controller:
     """Keeps every resource looked at. Made anywhere, used in the event loop that starts it."""
 
     def __init__(
-        self, logic: Logic, doors: Doors, limits: Limits, metrics: Metrics | None = None
+        self,
+        logic: Logic,
+        doors: Doors,
+        limits: Limits,
+        metrics: Metrics | None = None,
+        vitals: Vitals | None = None,
     ) -> None:
-        """Nothing runs before ``start``."""
+        """Nothing runs before ``start``. ``metrics`` and ``vitals`` learn of every pass."""
         self._logic, self._doors, self._limits = logic, doors, limits
-        self._metrics = metrics or Metrics()
+        self._metrics, self._vitals = metrics or Metrics(), vitals or Vitals(0)
         self._workers: list[asyncio.Task[None]] = []
+        self._started = False
 
-    def start(self) -> None:
-        """Start the workers in the running event loop."""
+    def start(self, *, standby: bool = False) -> None:
+        """Begin in the running event loop; on ``standby`` no key is looked at before ``work``."""
         limits = self._limits
         self._queue = queue = WorkQueue(asyncio.get_running_loop())
         self._metrics.watch_queue(lambda: len(queue), lambda: queue.oldest)
@@ -54,20 +63,30 @@ class Controller:
         self._passes = Passes(
             self._logic,
             self._doors,
+            self._vitals,
             threads=2 * limits.workers,
             progress_after=limits.progress_after,
         )
+        self._started = True
+        if not standby:
+            self.work()
+
+    def work(self) -> None:
+        """Start the workers: what has gathered in the queue is looked at."""
         self._workers = [
             asyncio.create_task(self._work(), name=f"worker {number}")
-            for number in range(limits.workers)
+            for number in range(self._limits.workers)
         ]
 
     async def stop(self, grace: float) -> bool:
         """Take no more work and give the passes that run ``grace`` seconds; whether all ended."""
-        if not self._workers:
+        if not self._started:
             return True
+        self._started = False
         self._queue.close()
-        _, late = await asyncio.wait(self._workers, timeout=grace)
+        late: set[asyncio.Task[None]] = set()
+        if self._workers:
+            _, late = await asyncio.wait(self._workers, timeout=grace)
         for worker in late:
             worker.cancel()
         await asyncio.gather(*self._workers, return_exceptions=True)
@@ -82,6 +101,15 @@ class Controller:
             self._gone(key_of(resource), resource["metadata"]["uid"])
         else:
             self._roster.watched(resource, listed=change is None)
+
+    def listing(self, namespace: str | None) -> None:
+        """All resources of a namespace, or of all of them, are about to be listed."""
+        self._roster.listing(namespace)
+
+    def listed(self, namespace: str | None) -> None:
+        """They have been listed, and events of what was listed are on their way."""
+        loop = asyncio.get_running_loop()
+        loop.call_later(_LISTED_LATELY, self._roster.look_for_unlisted, namespace)
 
     async def _work(self) -> None:
         while (key := await self._queue.get()) is not None:

@@ -16,14 +16,18 @@ from typing import Any, TypeAlias, TypeVar
 from exchange_push_operator.core.cluster import Objects, Recorder, Resource
 from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.handlers.roster import Roster
+from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.workqueue import Key
 from exchange_push_operator.reconcile import Memory, Outcome
 
 T = TypeVar("T")
 Status: TypeAlias = Mapping[str, Any]
+
+_DEFAULT_TIMEOUT = "5m"  # as in the CRD
 
 # A pass that is over sooner says nothing in between.
 PROGRESS_AFTER = 0.5
@@ -67,10 +71,16 @@ class Passes:
     """Runs passes. Never two of one key at once: the work queue sees to that."""
 
     def __init__(
-        self, logic: Logic, doors: Doors, *, threads: int, progress_after: float = PROGRESS_AFTER
+        self,
+        logic: Logic,
+        doors: Doors,
+        vitals: Vitals,
+        *,
+        threads: int,
+        progress_after: float = PROGRESS_AFTER,
     ) -> None:
         """Threads are started as they are needed."""
-        self._logic = logic
+        self._logic, self._vitals = logic, vitals
         self._objects, self._recorder = doors.objects, doors.recorder
         self._pool = ThreadPoolExecutor(threads, thread_name_prefix="pass")
         self._progress_after = progress_after
@@ -85,7 +95,8 @@ class Passes:
         if resource is None or key not in roster:  # deleted while we asked
             return None
         roster.written(resource)
-        outcome, resource = await self._reconcile(key, resource, roster)
+        with self._vitals.passing("/".join(key), _timeout(resource)):
+            outcome, resource = await self._reconcile(key, resource, roster)
         try:
             written = await self._write(resource, outcome)
         finally:
@@ -152,6 +163,15 @@ class Passes:
         # The context carries the resource's name to the log lines of the thread.
         loop = asyncio.get_running_loop()
         return loop.run_in_executor(self._pool, copy_context().run, function, *arguments)
+
+
+def _timeout(resource: Resource) -> float:
+    """Seconds that the resource gives a pass; what is no duration is told by the pass."""
+    try:
+        text = (resource.get("spec") or {}).get("timeout") or _DEFAULT_TIMEOUT
+        return parse_duration(text, "spec.timeout").total_seconds()
+    except PushError:
+        return parse_duration(_DEFAULT_TIMEOUT, "").total_seconds()
 
 
 def _is_news(resource: Resource) -> bool:

@@ -24,6 +24,7 @@ class Roster:
         self._rng = rng
         self._cache = Cache()
         self._memories: dict[Key, tuple[str, Memory]] = {}
+        self._unlisted: set[Key] = set()
 
     def __len__(self) -> int:
         """How many resources there are."""
@@ -52,12 +53,24 @@ class Roster:
     def watched(self, resource: Resource, *, listed: bool) -> None:
         """An object came in: listed at the start, or because it changed."""
         key = key_of(resource)
+        self._unlisted.discard(key)
         noticed = self._cache.put(key, resource, listed=listed)
         if noticed.asks and listed:
             self._first_look(key)
         elif noticed.asks:
             self._queue.add(key)
         self._wake_others(key, noticed)
+
+    def listing(self, namespace: str | None) -> None:
+        """All is listed anew: the watch was cut for so long that what has happened is not told."""
+        self._unlisted |= {key for key in self._cache if namespace in (None, key[0])}
+
+    def look_for_unlisted(self, namespace: str | None) -> None:
+        """What was not listed has gone, and nobody will say so: a look finds out."""
+        missing = {key for key in self._unlisted if namespace in (None, key[0])}
+        self._unlisted -= missing
+        for key in missing & set(self._cache):
+            self._queue.add(key)
 
     def written(self, resource: Resource) -> None:
         """A pass read or wrote an object itself: it need not be woken for what it knows.

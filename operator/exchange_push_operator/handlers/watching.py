@@ -6,41 +6,62 @@ annotations on the objects, write on every tick and outlive deleted objects (doc
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Mapping
+from types import SimpleNamespace
 from typing import Any
 
+import aiohttp
 import kopf
 
 from exchange_push_operator.core.config import GROUP, PLURAL, VERSION
-from exchange_push_operator.handlers.controller import Controller
+from exchange_push_operator.core.vitals import WATCH_INACTIVITY
+from exchange_push_operator.handlers.replica import Replica
+
+_OF_LISTS_AND_WATCHES = {"limit", "watch"}
 
 Login = Callable[[], kopf.ConnectionInfo]
+Asked = Callable[[str, Mapping[str, str]], None]
 
 
-def register(
-    registry: kopf.OperatorRegistry,
-    controller: Controller,
-    *,
-    login: Login,
-    stop: Callable[[], Awaitable[None]],
-) -> None:
-    """Hang the controller into a registry of kopf. ``stop`` ends it before kopf ends."""
+def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login) -> None:
+    """Hang a replica into a registry of kopf, which starts and stops it with itself."""
 
     @kopf.on.login(registry=registry)
-    def sign_in(**_: Any) -> kopf.ConnectionInfo:
-        return login()
+    async def sign_in(**_: Any) -> kopf.AiohttpSession:
+        return _session(login(), replica.asked)
 
     @kopf.on.startup(registry=registry)
-    async def start_workers(**_: Any) -> None:
-        controller.start()
+    async def start(**_: Any) -> None:
+        await replica.start()
 
     @kopf.on.cleanup(registry=registry)
-    async def stop_workers(**_: Any) -> None:
-        await stop()
+    async def stop(**_: Any) -> None:
+        await replica.stop()
 
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def hand_on(event: kopf.RawEvent, **_: Any) -> None:
-        controller.watched(event["type"], event["object"])
+        replica.controller.watched(event["type"], event["object"])
+
+
+def _session(info: kopf.ConnectionInfo, asked: Asked) -> kopf.AiohttpSession:
+    """As kopf would make it, but every request is noticed: kopf tells nobody when it connects."""
+
+    async def notice(
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
+        request: aiohttp.TraceRequestStartParams,
+    ) -> None:
+        if _OF_LISTS_AND_WATCHES & request.url.query.keys():
+            asked(request.url.path, request.url.query)
+
+    trace = aiohttp.TraceConfig()
+    trace.on_request_start.append(notice)
+    session = aiohttp.ClientSession(
+        connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
+        headers=info.as_http_headers(),
+        trace_configs=[trace],
+    )
+    return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
 def kopf_settings() -> kopf.OperatorSettings:
@@ -49,12 +70,15 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.peering.standalone = True
     settings.posting.enabled = False
     settings.scanning.disabled = True  # no list or watch of namespaces and CRDs: no RBAC for it
-    settings.watching.server_timeout = 300
+    # The server ends every watch after two minutes, so that a watch that lives asks again and
+    # again: that is what /livez looks at. It goes on where it was; nothing is listed anew.
+    settings.watching.server_timeout = 120
+    settings.watching.inactivity_timeout = WATCH_INACTIVITY
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
-    # An API server that is being upgraded may be away for minutes; after that kopf gives up, the
-    # process ends, and the Pod starts anew.
-    settings.networking.error_backoffs = (1, 1, 2, 3, 5, 8, 13, 21, *[30] * 20)
+    # An API server that comes back is noticed within five seconds. It may be away for minutes;
+    # after ten of them kopf gives up, the process ends, and the Pod starts anew.
+    settings.networking.error_backoffs = (1, 1, 2, 3, *[5] * 120)
     return settings

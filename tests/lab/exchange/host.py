@@ -34,6 +34,7 @@ class Host:
     boot: str = field(default_factory=lambda: uuid.uuid4().hex)
     exit_code: int | None = None
     delegated: bool = False
+    client: str = ""  # the address of who started it
     username: str = ""
     _password: str = field(default="", repr=False)
     _fqdn: str = ""

@@ -21,6 +21,7 @@ class SignedIn(ABC):
     user = ""
     delegated = False  # with a ticket to go on with
     bound = False  # to the TLS connection
+    address = ""  # where the connection comes from
 
     @property
     def complete(self) -> bool:

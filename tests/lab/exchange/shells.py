@@ -42,6 +42,7 @@ class Shell:
     delegated: bool
     idle: float
     used: float
+    client: str = ""
     torn: bool = False
     commands: dict[str, Process] = field(default_factory=dict)
 
@@ -183,7 +184,8 @@ class WinRMService:
             raise NoAnswer
         idle = request.text(".//rsp:IdleTimeOut")
         seconds = soap.seconds(idle) if idle else IDLE
-        shell = Shell(client.user, client.delegated, seconds, self._monotonic())
+        now = self._monotonic()
+        shell = Shell(client.user, client.delegated, seconds, now, client.address)
         shell_id = str(uuid.uuid4()).upper()
         with self._lock:
             self._shells[shell_id] = shell
@@ -210,7 +212,7 @@ class WinRMService:
 
     def _host_of(self, shell: Shell, version: str) -> Host:
         host = self._host(version)
-        host.delegated = shell.delegated
+        host.delegated, host.client = shell.delegated, shell.client
         return host
 
     def _host(self, version: str) -> Host:

@@ -76,6 +76,7 @@ class _Handler(BaseHTTPRequestHandler):
             message = base64.b64decode(token)
             if self.signed_in is None or self.signed_in.complete:
                 self.signed_in = self._context(scheme, message)
+            self.signed_in.address = self.client_address[0]
             answer = self.signed_in.step(message)
         except (NotAuthenticated, binascii.Error) as error:
             return self._turn_down(scheme, b"".join(error.args[:1]))

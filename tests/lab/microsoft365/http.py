@@ -21,6 +21,7 @@ class HttpRequest:
     query: str = ""
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b""
+    client: str = ""  # the address that it comes from
 
     @classmethod
     def to(cls, method: str, url: str, *, form: Mapping[str, str] | None = None) -> HttpRequest:

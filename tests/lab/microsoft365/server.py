@@ -147,7 +147,8 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(fields.get("content-length", "0")))
         host = fields.get("host", "")
         try:
-            request = HttpRequest(self.command, host, path, query, fields, body)
+            client = self.client_address[0]
+            request = HttpRequest(self.command, host, path, query, fields, body, client)
             response = self.server.model.handle(request)
         except NoConnection:
             response = HttpResponse(_MISDIRECTED)

@@ -17,6 +17,7 @@ from pathlib import Path
 
 STARTUP = Path(__file__).parent / "startup"
 VARIABLE = "LAB_REDIRECT_TABLE"
+ADDRESS = "LAB_OWN_ADDRESS"
 
 
 class Redirect:
@@ -37,11 +38,17 @@ class Redirect:
         self._table.pop(_key(host, port), None)
         self._write()
 
-    def environment(self, base: Mapping[str, str] = os.environ) -> dict[str, str]:
-        """What to add to the environment of a child, on top of ``base``."""
+    def environment(
+        self, base: Mapping[str, str] = os.environ, address: str = ""
+    ) -> dict[str, str]:
+        """What to add to the environment of a child, on top of ``base``.
+
+        ``address`` is of the loopback network; the child's connections come from it.
+        """
         rest = base.get("PYTHONPATH", "")
         paths = [str(STARTUP), *([rest] if rest else [])]
-        return {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: str(self.path)}
+        own = {ADDRESS: address} if address else {}
+        return {"PYTHONPATH": os.pathsep.join(paths), VARIABLE: str(self.path), **own}
 
     def _write(self) -> None:
         draft = self.path.with_suffix(".new")

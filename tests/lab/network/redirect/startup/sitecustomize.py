@@ -20,6 +20,9 @@ from pathlib import Path
 from typing import Any
 
 _VARIABLE = "LAB_REDIRECT_TABLE"
+_ADDRESS = (
+    "LAB_OWN_ADDRESS"  # connections come from this loopback address, as from a Pod of its own
+)
 _NO_LISTENER = 1  # tcpmux: a host of the table, asked at a port that the lab does not serve
 _HERE = Path(__file__).resolve().parent
 
@@ -140,7 +143,11 @@ def _inside(table: _Table, connection: socket.socket, address: Any) -> Any:
 
 
 def _guarded(table: _Table, original: Callable[..., Any]) -> Callable[..., Any]:
+    own = os.environ.get(_ADDRESS)
+
     def connect(self: socket.socket, address: Any) -> Any:
+        if own and self.family == socket.AF_INET and not self.getsockname()[1]:
+            self.bind((own, 0))
         return original(self, _inside(table, self, address))
 
     return connect

@@ -1,0 +1,105 @@
+"""Who may write: one replica at a time, by a Lease. The rules of client-go's leader election.
+
+Whoever writes its name into the Lease leads, and writes it anew every two seconds. A standby counts
+by its own clock since when the record has not changed; the dates in it are for people, because no
+two machines' clocks agree. It takes over when that has lasted for the lease's duration. A leader
+that cannot renew stops after the renew deadline, five seconds before anybody can take over.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+from typing import Any, Protocol
+
+# Seconds; client-go's defaults.
+LEASE_DURATION = 15
+RENEW_DEADLINE = 10.0
+RETRY_PERIOD = 2.0
+# A standby looks more often than the leader renews: what it sees late, it takes over late.
+LOOK_PERIOD = 1.0
+# What a leader has left between its last moment and the first one of the next leader.
+MARGIN = LEASE_DURATION - RENEW_DEADLINE
+
+
+@dataclass(frozen=True, slots=True)
+class Lease:
+    """The record. ``holder`` is empty once it has been released; ``duration`` is in seconds."""
+
+    holder: str
+    duration: int = LEASE_DURATION
+    acquired: datetime | None = None
+    renewed: datetime | None = None
+    transitions: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Sight:
+    """A record as one replica sees it: unchanged ``since`` a moment of its own steady clock.
+
+    ``missing``: the moment from which on there was no Lease any more. Somebody has deleted it, and
+    whoever leads (not always the holder that was seen last) knows nothing of that yet.
+    """
+
+    lease: Lease
+    since: float
+    missing: float | None = None
+
+    def free(self, now: float) -> bool:
+        """Whether its holder has had the time that it asked for, or has given it back."""
+        if self.missing is not None:
+            return now >= self.missing + LEASE_DURATION
+        duration = self.lease.duration or LEASE_DURATION
+        return not self.lease.holder or now >= self.since + duration
+
+    def ours(self, me: str, now: float) -> bool:
+        """Whether ``me`` leads, and nobody else can have taken over in the meantime."""
+        recent = self.missing is None or now < self.since + RENEW_DEADLINE
+        return self.lease.holder == me and recent
+
+
+class Leases(Protocol):
+    """The one Lease of the cluster. Every method raises PushError where it gets no answer."""
+
+    def read(self) -> tuple[Lease, Mapping[str, Any]] | None:
+        """The record, and the object that it stands in; None where there is none yet."""
+        ...
+
+    def write(self, lease: Lease, found: Mapping[str, Any] | None) -> bool:
+        """Put a record into the object that was read, or make one; False: somebody was faster."""
+        ...
+
+
+def see(before: Sight | None, lease: Lease | None, now: float) -> Sight | None:
+    """What is known after another look, which found this record, or none."""
+    if lease is None:
+        news = before is not None and before.missing is None
+        return replace(before, missing=now) if before and news else before
+    known = before is not None and before.missing is None and before.lease == lease
+    return before if known else Sight(lease, now)
+
+
+def claim(me: str, sight: Sight | None, now: float, date: datetime) -> Lease | None:
+    """The record with which ``me`` leads, or goes on leading; None while somebody else does.
+
+    Args:
+        me: An identity that no other process ever has.
+        sight: The record as it is now; None where there never was one.
+        now: The steady clock.
+        date: The time of day, for the record alone.
+    """
+    if sight is None:
+        return Lease(me, LEASE_DURATION, date, date)
+    if sight.ours(me, now):
+        return replace(sight.lease, duration=LEASE_DURATION, renewed=date)
+    if not sight.free(now):
+        return None
+    return Lease(me, LEASE_DURATION, date, date, sight.lease.transitions + 1)
+
+
+def release(me: str, lease: Lease, date: datetime) -> Lease | None:
+    """The record that anybody may take at once; None where it is not ours to release."""
+    if lease.holder != me:
+        return None
+    return replace(lease, holder="", duration=1, renewed=date)
