@@ -5,7 +5,7 @@ import contextlib
 import copy
 import subprocess
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -81,6 +81,14 @@ class CountingApi(KubernetesApi):
         return super().call(method, path, *rest)
 
 
+class CountingReplica(Replica):
+    lists = 0
+
+    def asked(self, path: str, query: Mapping[str, str]) -> None:
+        self.lists += "watch" not in query
+        super().asked(path, query)
+
+
 class Operator:
     """Enter it to start; the script may be changed at any time."""
 
@@ -117,6 +125,16 @@ class Operator:
         self._recorder.close(5)
         self._client.rest_client.close()
 
+    @property
+    def known(self) -> set[str]:
+        """The names of the resources that it believes to exist."""
+        return {name for _, name in self._replica.controller.known()}
+
+    @property
+    def lists(self) -> int:
+        """How often all resources were listed."""
+        return self._replica.lists
+
     def writes(self, method: str = "PUT") -> int:
         return sum(call.startswith(method) for call in self.api.calls)
 
@@ -124,7 +142,7 @@ class Operator:
         self._loop = asyncio.get_running_loop()
         doors = Doors(KubernetesObjects(self.api), self._recorder)
         controller = Controller(self._logic, doors, self._limits, self.vitals)
-        self._replica = Replica(controller, self.vitals, None, lambda: None)
+        self._replica = CountingReplica(controller, self.vitals, None, lambda: None)
         registry = kopf.OperatorRegistry()
         register(registry, self._replica, login=lambda: connection_info(self._client))
         with contextlib.suppress(asyncio.CancelledError):

@@ -119,7 +119,7 @@ def test_rights_on_the_lease_that_are_missing_end_it_with_one_line(
 ) -> None:
     flags = (f"--policy={policy}", f"--kubeconfig={granted}", "--lease-name=another")
     code, log = ended(*flags, "--log-level=error")
-    assert (code, len(log.splitlines())) == (1, 1)
+    assert (code, len(log.splitlines())) == (1, 1), log
     assert "grant get, create and update of leases there" in log
 
 

@@ -98,6 +98,19 @@ class ControlPlane(Cluster):
         if self.folder != Path():
             shutil.rmtree(self.folder, ignore_errors=True)
 
+    def restart_api_server(self) -> None:
+        """Kill it and start it anew on the same port; what it has stored stays."""
+        name = "kube-apiserver"
+        done = self.folder / f"{name}.restarted"
+        done.unlink(missing_ok=True)
+        assert self._supervisor is not None
+        assert self._supervisor.stdin is not None
+        self._supervisor.stdin.write(f"{name}\n".encode())
+        self._supervisor.stdin.flush()
+        wait.until(done.exists, START_TIMEOUT, "the API server to be killed")
+        wait.until(self._answers, START_TIMEOUT, "the API server to be ready again")
+        assert not self._failed(), self._last_words()
+
     def __enter__(self) -> Self:
         return self if self.url else self.start()
 

@@ -148,7 +148,7 @@ class RunningLab(ResourceClient):
 
     def _operator_arguments(self) -> list[str]:
         return [
-            f"--kubeconfig={self._operator_kubeconfig}",
+            f"--kubeconfig={self.operator_kubeconfig}",
             f"--policy={self.policy_file}",
             f"--ca-file={self.endpoints['ca']}",
             "--health-address=127.0.0.1:0",
@@ -174,7 +174,7 @@ class RunningLab(ResourceClient):
         self._closing.callback(self.processes.close)  # before the cluster that they talk to
         self._hear_from_servers(servers)
         self.installation.install()
-        self._operator_kubeconfig = self.installation.operator_kubeconfig()
+        self.operator_kubeconfig = self.installation.operator_kubeconfig()
         self.write_secrets()
         self.write_policy()
         if self.options.operator:

@@ -22,6 +22,11 @@ def until(predicate: Callable[[], T], timeout: float, what: str, *, interval: fl
         time.sleep(interval)
 
 
+def now() -> float:
+    """The steady clock, for those who move it."""
+    return time.monotonic()
+
+
 def _attempt(predicate: Callable[[], T]) -> tuple[T | None, AssertionError | None]:
     try:
         return predicate(), None

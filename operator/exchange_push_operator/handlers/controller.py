@@ -7,7 +7,7 @@ import logging
 import math
 import random
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 from exchange_push_operator import log
@@ -101,6 +101,14 @@ class Controller:
             self._gone(key_of(resource), resource["metadata"]["uid"])
         else:
             self._roster.watched(resource, listed=change is None)
+
+    def known(self) -> Collection[Key]:
+        """The resources that exist, as far as is known."""
+        return self._roster.keys()
+
+    def watch_answered(self) -> None:
+        """The API server has taken the watch on again; nothing may have changed for hours."""
+        self._metrics.watch_is_alive()
 
     def listing(self, namespace: str | None) -> None:
         """All resources of a namespace, or of all of them, are about to be listed."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conflict import Peer
@@ -33,6 +33,10 @@ class Roster:
     def __contains__(self, key: Key) -> bool:
         """Whether the resource exists, as far as is known."""
         return key in self._cache
+
+    def keys(self) -> Collection[Key]:
+        """All resources."""
+        return set(self._cache)
 
     def uid(self, key: Key) -> str | None:
         """The UID of the resource; None where there is none."""

@@ -6,7 +6,7 @@ annotations on the objects, write on every tick and outlive deleted objects (doc
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
@@ -20,7 +20,6 @@ from exchange_push_operator.handlers.replica import Replica
 _OF_LISTS_AND_WATCHES = {"limit", "watch"}
 
 Login = Callable[[], kopf.ConnectionInfo]
-Asked = Callable[[str, Mapping[str, str]], None]
 
 
 def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login) -> None:
@@ -28,7 +27,7 @@ def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login)
 
     @kopf.on.login(registry=registry)
     async def sign_in(**_: Any) -> kopf.AiohttpSession:
-        return _session(login(), replica.asked)
+        return _session(login(), replica)
 
     @kopf.on.startup(registry=registry)
     async def start(**_: Any) -> None:
@@ -43,7 +42,7 @@ def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login)
         replica.controller.watched(event["type"], event["object"])
 
 
-def _session(info: kopf.ConnectionInfo, asked: Asked) -> kopf.AiohttpSession:
+def _session(info: kopf.ConnectionInfo, replica: Replica) -> kopf.AiohttpSession:
     """As kopf would make it, but every request is noticed: kopf tells nobody when it connects."""
 
     async def notice(
@@ -52,10 +51,19 @@ def _session(info: kopf.ConnectionInfo, asked: Asked) -> kopf.AiohttpSession:
         request: aiohttp.TraceRequestStartParams,
     ) -> None:
         if _OF_LISTS_AND_WATCHES & request.url.query.keys():
-            asked(request.url.path, request.url.query)
+            replica.asked(request.url.path, request.url.query)
+
+    async def answered(
+        _session: aiohttp.ClientSession,
+        _context: SimpleNamespace,
+        request: aiohttp.TraceRequestEndParams,
+    ) -> None:
+        if "watch" in request.url.query and request.response.ok:
+            replica.controller.watch_answered()
 
     trace = aiohttp.TraceConfig()
     trace.on_request_start.append(notice)
+    trace.on_request_end.append(answered)
     session = aiohttp.ClientSession(
         connector=aiohttp.TCPConnector(limit=0, ssl=info.as_ssl_context()),
         headers=info.as_http_headers(),
