@@ -141,7 +141,7 @@ class Operator:
     async def _operate(self) -> None:
         self._loop = asyncio.get_running_loop()
         doors = Doors(KubernetesObjects(self.api), self._recorder)
-        controller = Controller(self._logic, doors, self._limits, self.vitals)
+        controller = Controller(self._logic, doors, self._limits, vitals=self.vitals)
         self._replica = CountingReplica(controller, self.vitals, None, lambda: None)
         registry = kopf.OperatorRegistry()
         register(registry, self._replica, login=lambda: connection_info(self._client))
