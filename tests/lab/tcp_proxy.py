@@ -5,6 +5,7 @@ It does not end TLS: what passes through it is what client and server send.
 
 from __future__ import annotations
 
+import contextlib
 import json
 import selectors
 import socket
@@ -92,7 +93,7 @@ class TcpProxy:
                 with self._lock:
                     if connection is self._listener:
                         self._accept()
-                    else:
+                    elif connection in self._peers:  # it may have ended with its peer just now
                         self._move(connection)
 
     def _accept(self) -> None:
@@ -102,7 +103,11 @@ class TcpProxy:
             _hang_up(client)
             client.close()
             return
-        server = socket.create_connection(self._target)
+        try:
+            server = socket.create_connection(self._target)
+        except OSError:  # the API server is away
+            client.close()
+            return
         self._peers |= {client: server, server: client}
         for connection in (client, server):
             self._selector.register(connection, selectors.EVENT_READ)
@@ -132,5 +137,6 @@ class TcpProxy:
 
 
 def _hang_up(connection: socket.socket) -> None:
-    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
-    connection.shutdown(socket.SHUT_RDWR)
+    with contextlib.suppress(OSError):  # it has gone already
+        connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
+        connection.shutdown(socket.SHUT_RDWR)

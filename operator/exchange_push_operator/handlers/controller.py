@@ -56,8 +56,7 @@ class Controller:
     def start(self, *, standby: bool = False) -> None:
         """Begin in the running event loop; on ``standby`` no key is looked at before ``work``."""
         limits = self._limits
-        self._queue = queue = WorkQueue(asyncio.get_running_loop())
-        self._metrics.watch_queue(lambda: len(queue), lambda: queue.oldest)
+        self._queue = WorkQueue(asyncio.get_running_loop())
         self._roster = Roster(self._queue, limits.rng)
         # A pass that takes its time needs a second thread to say so.
         self._passes = Passes(
@@ -73,6 +72,8 @@ class Controller:
 
     def work(self) -> None:
         """Start the workers: what has gathered in the queue is looked at."""
+        queue = self._queue  # of a standby it tells nothing: nobody is late
+        self._metrics.watch_queue(lambda: len(queue), lambda: queue.oldest)
         self._workers = [
             asyncio.create_task(self._work(), name=f"worker {number}")
             for number in range(self._limits.workers)
