@@ -82,9 +82,10 @@ class CountingApi(KubernetesApi):
 
 
 class CountingReplica(Replica):
-    lists = 0
+    lists = asks = 0
 
     def asked(self, path: str, query: Mapping[str, str]) -> None:
+        self.asks += 1
         self.lists += "watch" not in query
         super().asked(path, query)
 
@@ -134,6 +135,11 @@ class Operator:
     def lists(self) -> int:
         """How often all resources were listed."""
         return self._replica.lists
+
+    @property
+    def asks(self) -> int:
+        """How often kopf asked for a list or a watch."""
+        return self._replica.asks
 
     def writes(self, method: str = "PUT") -> int:
         return sum(call.startswith(method) for call in self.api.calls)

@@ -40,8 +40,8 @@ class Site:
         path = "jsonpath={.status.observedGeneration}"
         return int(self.kubectl("get", "epc", name, "-o", path))
 
-    def operator(self) -> Operator:
-        return Operator(self._kubeconfig, NAMESPACE)
+    def operator(self, kubeconfig: Path | None = None) -> Operator:
+        return Operator(kubeconfig or self._kubeconfig, NAMESPACE)
 
     def sees(self, name: str, generation: int) -> None:
         wait.until(
@@ -72,16 +72,17 @@ def test_a_watch_that_died_in_silence_is_taken_up_again(site: Site) -> None:
         site.proxy.forget()
         site.apply("a", interval="2h")
         site.sees("a", 2)
+        site.proxy.hang_up()  # TLS would wait half a minute for a goodbye
 
 
 def test_a_network_that_was_cut_for_a_while_is_no_harm(site: Site) -> None:
     with site.operator() as operator:
         site.apply("a")
         site.sees("a", 1)
-        tries = site.proxy.accepted
+        asks = operator.asks
         site.proxy.cut()
         site.apply("a", interval="2h")
-        wait.until(lambda: site.proxy.accepted >= tries + 3, 60, "three tries in vain")
+        wait.until(lambda: operator.asks >= asks + 3, 60, "three tries in vain")
         site.proxy.restore()
         site.sees("a", 2)
         assert operator.vitals.complaints() == []
@@ -108,9 +109,9 @@ def test_a_history_that_the_api_server_has_forgotten_is_replaced_by_a_list(
 
 
 def test_an_api_server_that_starts_anew_is_found_again(
-    site: Site, control_plane: ControlPlane
+    site: Site, control_plane: ControlPlane, granted: Path
 ) -> None:
-    with site.operator():
+    with site.operator(granted):
         site.apply("a")
         site.sees("a", 1)
         control_plane.restart_api_server()
@@ -133,6 +134,7 @@ def test_a_watch_that_nobody_takes_up_again_turns_the_liveness_probe_red(site: S
         clock.ahead = 400
         found = wait.until(lambda: red(server), 10, "the probe to turn red")
         assert f"namespaces/{NAMESPACE}/exchangepushconfigs has been silent for" in found
+        site.proxy.hang_up()
 
 
 class Clock:

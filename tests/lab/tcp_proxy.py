@@ -26,19 +26,19 @@ class TcpProxy:
         """``target``: the address of the API server, as a URL."""
         parts = urlsplit(target)
         self._target = (parts.hostname or "", parts.port or 443)
-        self._listener = socket.create_server(("127.0.0.1", 0))
         self._selector = selectors.DefaultSelector()
-        self._selector.register(self._listener, selectors.EVENT_READ)
+        self._listener = socket.socket()
+        self._address = ("127.0.0.1", 0)
+        self._listen()
         self._peers: dict[socket.socket, socket.socket] = {}
         self._deaf: set[socket.socket] = set()
         self._lock = threading.Lock()
-        self._swallowing = self._refusing = self._closing = False
-        self.accepted = 0
+        self._swallowing = self._closing = False
         self._thread = threading.Thread(target=self._serve, name="tcp-proxy", daemon=True)
 
     @property
     def url(self) -> str:
-        return f"https://127.0.0.1:{self._listener.getsockname()[1]}"
+        return f"https://127.0.0.1:{self._address[1]}"
 
     def kubeconfig(self, original: Path) -> Path:
         """The same sign-in by way of this proxy."""
@@ -64,15 +64,25 @@ class TcpProxy:
             self._swallowing = True
 
     def cut(self) -> None:
-        """Every connection is reset, and new ones are too."""
+        """Every connection is reset, and new ones are refused."""
         with self._lock:
-            self._refusing = True
+            self._selector.unregister(self._listener)
+            self._listener.close()
+            self._listener = socket.socket()  # keeps the port
+            self._listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            self._listener.bind(self._address)
+        self.hang_up()
+
+    def hang_up(self) -> None:
+        """Every connection is reset, those that have fallen silent too."""
+        with self._lock:
             for connection in self._peers:
                 _hang_up(connection)
 
     def restore(self) -> None:
-        """New connections pass again."""
-        self._swallowing = self._refusing = False
+        """After ``cut``: new connections pass again."""
+        with self._lock:
+            self._listen()
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -96,13 +106,14 @@ class TcpProxy:
                     elif connection in self._peers:  # it may have ended with its peer just now
                         self._move(connection)
 
+    def _listen(self) -> None:
+        self._listener.close()
+        self._listener = socket.create_server(self._address)
+        self._address = ("127.0.0.1", self._listener.getsockname()[1])
+        self._selector.register(self._listener, selectors.EVENT_READ)
+
     def _accept(self) -> None:
         client, _ = self._listener.accept()
-        self.accepted += 1
-        if self._refusing:
-            _hang_up(client)
-            client.close()
-            return
         try:
             server = socket.create_connection(self._target)
         except OSError:  # the API server is away
