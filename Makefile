@@ -32,7 +32,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange clean which-python
+.PHONY: help demo lab test unit check lint type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -96,6 +96,9 @@ image: ## Build the container image (IMAGE=name:tag, BASE=python image)
 
 bench: $(READY) ## The figures of docs/figures.md, measured
 	@$(BIN)/python -m lab.figures $(ARGS)
+
+bench-failover: $(READY) ## How long nobody works when the leader goes: killed, ended, frozen; five minutes
+	@$(BIN)/python -m lab.failover $(ARGS)
 
 matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
 	@$(BIN)/python -m lab.matrix $(ARGS)

@@ -15,7 +15,14 @@ from exchange_push_operator.adapters.host_script import bootstrap
 from exchange_push_operator.adapters.powershell_host import decode
 from exchange_push_operator.adapters.winrm_transport import Connection, Wire
 from exchange_push_operator.core.commands import cmdlet
-from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Sensitive
+from exchange_push_operator.core.ports import (
+    Answer,
+    Exchange,
+    ExchangeAccess,
+    Fence,
+    Sensitive,
+    no_fence,
+)
 
 if TYPE_CHECKING:
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
@@ -207,10 +214,10 @@ class Clock:
 class Fixture:
     """A pool over a scripted world."""
 
-    def __init__(self) -> None:
+    def __init__(self, fence: Fence = no_fence) -> None:
         self.world, self.clock = World(), Clock()
         self.pool = WinRMExchanges(
-            protocol_factory=self.world, clock=self.clock, pause=self.clock.pause
+            fence=fence, protocol_factory=self.world, clock=self.clock, pause=self.clock.pause
         )
 
     def exchange(self, version: str = "1", password: str = SECRET) -> Exchange:

@@ -1,0 +1,149 @@
+"""Nothing is written by a replica that does not lead: the fence is asked at the last moment."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from requests.exceptions import ConnectionError as Cut
+
+from adapters.https_server import HttpsServer
+from adapters.scripted_wire import Fixture
+from exchange_push_operator.adapters.http import Https
+from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
+from exchange_push_operator.core.config import FINALIZER
+from exchange_push_operator.core.errors import OutcomeUnknown, Unreachable
+from lab.microsoft365 import HttpRequest, HttpResponse
+from lab.network.ca import PrivateCA
+
+pytestmark = pytest.mark.lab
+
+
+class Fence:
+    """Open, until ``left`` is nothing or it has let ``most`` writes through."""
+
+    def __init__(self) -> None:
+        self.left, self.most = 15.0, 100
+
+    def __call__(self) -> float:
+        if self.left <= 0 or not self.most:
+            raise Unreachable("this replica does not lead any more")
+        self.most -= 1
+        return self.left
+
+
+@pytest.fixture
+def fence() -> Fence:
+    return Fence()
+
+
+# Exchange
+
+
+@pytest.fixture
+def exchange(fence: Fence) -> Fixture:
+    return Fixture(fence)
+
+
+def test_a_cmdlet_that_changes_something_is_not_sent(exchange: Fixture, fence: Fence) -> None:
+    fence.left = 0
+    with pytest.raises(Unreachable, match="does not lead"):
+        exchange.change()
+    assert exchange.world.ran == []
+
+
+def test_the_fence_is_asked_after_the_process_was_started(exchange: Fixture, fence: Fence) -> None:
+    """Starting one may take longer than the lease."""
+    exchange.world.on_create = lambda: setattr(fence, "left", 0)
+    with pytest.raises(Unreachable, match="does not lead"):
+        exchange.change()
+    assert exchange.world.ran == []
+
+
+def test_looking_is_no_harm(exchange: Fixture, fence: Fence) -> None:
+    fence.left = 0
+    exchange.look()
+
+
+def test_a_change_whose_answer_was_lost_is_not_sent_again(exchange: Fixture, fence: Fence) -> None:
+    exchange.look()
+    fence.most = 1
+    exchange.fails("after send", Cut("reset"))
+    sends = exchange.world.count("send")
+    with pytest.raises(OutcomeUnknown):
+        exchange.change()
+    assert exchange.world.count("send") == sends + 1
+
+
+# Microsoft Graph
+
+
+@pytest.fixture
+def asked() -> list[str]:
+    return []
+
+
+@pytest.fixture
+def server(tmp_path: Path, asked: list[str]) -> Iterator[HttpsServer]:
+    over = threading.Event()
+
+    def answer(request: HttpRequest) -> HttpResponse:
+        asked.append(request.method)
+        if request.path == "/slow":
+            over.wait(20)
+        return HttpResponse(200, {}, b"{}")
+
+    ca = PrivateCA()
+    ca.write(tmp_path / "ca.crt")
+    with HttpsServer(ca, tmp_path, answer) as server:
+        yield server
+        over.set()
+
+
+@pytest.fixture
+def https(tmp_path: Path, server: HttpsServer, fence: Fence) -> Iterator[Https]:
+    assert server.url
+    https = Https(str(tmp_path / "ca.crt"), fence=fence)
+    yield https
+    https.close()
+
+
+def test_a_patch_is_not_sent(https: Https, server: HttpsServer, fence: Fence, asked: Any) -> None:
+    fence.left = 0
+    with pytest.raises(Unreachable, match="does not lead"):
+        https.call("PATCH", server.url, json_body={}, changes=True)
+    assert https.call("GET", server.url).status_code == 200
+    assert asked == ["GET"]
+
+
+def test_a_patch_that_takes_longer_than_the_lease_is_given_up(
+    https: Https, server: HttpsServer, fence: Fence
+) -> None:
+    fence.left = 0.5
+    with pytest.raises(OutcomeUnknown):
+        https.call("PATCH", f"{server.url}/slow", json_body={}, changes=True)
+
+
+# the API server
+
+
+class NobodyIsAsked:
+    def call(self, *_: Any) -> Any:
+        raise AssertionError("nothing may be sent")
+
+
+def test_neither_status_nor_finalizer_is_written(fence: Fence) -> None:
+    fence.left = 0
+    objects = KubernetesObjects(NobodyIsAsked(), fence)  # type: ignore[arg-type] # no API is needed
+    metadata = {"namespace": "ns", "name": "a", "uid": "1", "resourceVersion": "7"}
+    resource = {"apiVersion": "v", "kind": "K", "metadata": metadata}
+    with pytest.raises(Unreachable, match="does not lead"):
+        objects.write_status(resource, {})
+    with pytest.raises(Unreachable, match="does not lead"):
+        objects.set_finalizer(resource, present=True)
+    held = {**resource, "metadata": {**metadata, "finalizers": [FINALIZER]}}
+    with pytest.raises(Unreachable, match="does not lead"):
+        objects.set_finalizer(held, present=False)
