@@ -26,8 +26,8 @@ def commands(path: Path) -> list[list[str]]:
     return [shlex.split(line) for script in scripts for line in script.splitlines()]
 
 
-def test_there_is_one_for_linux_and_one_for_windows() -> None:
-    assert {path.stem for path in WORKFLOWS} >= {"ci", "windows"}
+def test_there_is_one_for_each_occasion() -> None:
+    assert {path.stem for path in WORKFLOWS} >= {"ci", "windows", "e2e", "release"}
 
 
 @each_workflow
@@ -63,7 +63,16 @@ def test_it_may_only_read_and_every_job_ends(path: Path) -> None:
 
 
 @each_workflow
-def test_actions_are_githubs_own_and_have_a_version(path: Path) -> None:
-    used = [step["uses"] for step in steps(path) if "uses" in step]
+def test_actions_are_githubs_own_and_pinned_by_commit_with_the_version_beside_it(
+    path: Path,
+) -> None:
+    used = re.findall(r"uses: (.*)", path.read_text("utf-8"))
     assert used
-    assert all(re.fullmatch(r"actions/[\w-]+@v\d+", name) for name in used)
+    pinned = r"actions/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+"
+    assert [name for name in used if not re.fullmatch(pinned, name)] == []
+
+
+@each_workflow
+def test_more_than_reading_is_granted_to_single_jobs_with_a_reason(path: Path) -> None:
+    granted = re.findall(r"^ {6}[\w-]+: write.*", path.read_text("utf-8"), re.M)
+    assert [line for line in granted if " # " not in line] == []
