@@ -13,10 +13,13 @@ PACKAGES := .venv/packages.stamp
 READY := .venv/ready.stamp
 FOREIGN := .venv/foreign.stamp
 SITE := .venv/site.stamp
+SCAN := .venv/scan.stamp
 RELEASE := exchange-push-operator
 CHART := helm/$(RELEASE)
 IMAGE ?= $(RELEASE):dev
+BUILD_BASE ?=
 BASE ?=
+SAVE ?=
 ARGS ?=
 
 # Only the command line may name a cluster; an environment variable CLUSTER means something else.
@@ -32,7 +35,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover clean which-python
+.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -56,11 +59,16 @@ UNIT := tests/core tests/stages tests/properties
 unit: $(READY) ## The tests of what is pure: core, stages, properties; seconds
 	@$(BIN)/pytest -q -m 'not lab' $(UNIT) $(ARGS)
 
-check: lint type arch verify test ## What has to pass before a change goes in
+check: lint type arch verify lint-ci test ## What has to pass before a change goes in
 
 lint: $(READY) ## ruff: rules and format
 	@$(BIN)/ruff check
 	@$(BIN)/ruff format --check
+
+lint-ci: $(READY) $(SCAN) ## actionlint and zizmor over the workflows, hadolint over the Dockerfile
+	@"$$($(BIN)/python -m lab.control_plane path actionlint)" -shellcheck= -pyflakes=
+	@$(BIN)/zizmor --quiet --offline .github
+	@$(BIN)/hadolint Dockerfile
 
 type: $(READY) ## mypy, strict
 	@$(BIN)/mypy
@@ -91,8 +99,11 @@ lock: ## Compile requirements/ from pyproject.toml (UPGRADE=1 takes newer versio
 	$(CHECK_PYTHON)
 	@sh hack/lock.sh "$(PYTHON)" $(if $(UPGRADE),--upgrade)
 
-image: ## Build the container image (IMAGE=name:tag, BASE=python image)
-	@sh hack/image.sh "$(IMAGE)" "$(BASE)"
+image: ## Build the container image (IMAGE=name:tag BUILD_BASE= BASE=; BASE=stand-in where none can be pulled; SAVE=file)
+	@sh hack/image.sh "$(IMAGE)" "$(BUILD_BASE)" "$(BASE)" "$(SAVE)"
+
+e2e-cluster: $(READY) ## Image and chart on a real node with the lab outside of it; root, Linux (ARGS=--base=stand-in)
+	@$(BIN)/python -m lab.node $(ARGS)
 
 bench: $(READY) ## The figures of docs/figures.md, measured
 	@$(BIN)/python -m lab.figures $(ARGS)
@@ -135,6 +146,10 @@ $(FOREIGN): requirements/foreign.txt $(PACKAGES)
 $(SITE): requirements/docs.txt $(PACKAGES)
 	@echo "setup: installing what builds the documentation site" >&2
 	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements/docs.txt
+	@touch $@
+
+$(SCAN): requirements/scan.txt $(PACKAGES)
+	@$(BIN)/python -m pip install -q --no-input --disable-pip-version-check --no-deps --require-hashes -r requirements/scan.txt
 	@touch $@
 
 # The checkout itself as an editable install: gives the console command and its version.

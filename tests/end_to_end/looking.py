@@ -2,20 +2,31 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Protocol
 
+from lab.control_client import Control
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.microsoft365.sample import FABRIKAM
-from lab.running import RunningLab
+
+_SINGLE = ("New-ExchangeCertificate", "New-AuthServer", "Enable-PushNotificationProxy")
 
 
-def servers(lab: RunningLab) -> list[dict[str, Any]]:
+class HasControl(Protocol):
+    """A lab that runs somewhere."""
+
+    @property
+    def control(self) -> Control:
+        """Its control interface."""
+        ...
+
+
+def servers(lab: HasControl) -> list[dict[str, Any]]:
     """The Exchange servers."""
     found: list[dict[str, Any]] = lab.control.state()["exchange"]["servers"]
     return found
 
 
-def first_party_keys(lab: RunningLab) -> list[dict[str, Any]]:
+def first_party_keys(lab: HasControl) -> list[dict[str, Any]]:
     """The key credentials of the first-party principal in fabrikam.com."""
     for tenant in lab.control.state()["microsoft365"]["tenants"]:
         for holder in tenant["directory"]:
@@ -25,7 +36,7 @@ def first_party_keys(lab: RunningLab) -> list[dict[str, Any]]:
     raise LookupError(EXCHANGE_ONLINE)
 
 
-def assert_configured(lab: RunningLab) -> None:
+def assert_configured(lab: HasControl) -> None:
     """What the article's administrator would see in Exchange and in the tenant."""
     exchange = lab.control.state()["exchange"]
     current = exchange["authConfig"]["current"]
@@ -45,13 +56,32 @@ def assert_configured(lab: RunningLab) -> None:
     assert exchange["proxy"]["enabled"]
 
 
-def is_configured(lab: RunningLab) -> bool:
+def is_configured(lab: HasControl) -> bool:
     """The same, for those who wait."""
     assert_configured(lab)
     return True
 
 
-def exchange_changes(lab: RunningLab) -> list[str]:
+def exchange_changes(lab: HasControl) -> list[str]:
     """The changes that the operator has made in Exchange."""
     changes = lab.control.state()["exchange"]["changes"]
     return [one["cmdlet"] for one in changes if one["account"] == "CORP\\svc-epo"]
+
+
+def assert_nothing_twice(lab: HasControl) -> None:
+    """One certificate, and each thing was made once."""
+    exchange = lab.control.state()["exchange"]
+    named = "Microsoft Exchange Server Auth Certificate"
+    made = {
+        held["thumbprint"]
+        for server in exchange["servers"]
+        for held in server["certificates"]
+        if held["friendlyName"] == named or held["thumbprint"] == exchange["authConfig"]["current"]
+    }
+    assert made == {exchange["authConfig"]["current"]}
+    for server in exchange["servers"]:
+        assert len(server["certificates"]) == 2, "the transport certificate and ours"
+    assert exchange["authConfig"]["previous"] == ""
+    changes = exchange_changes(lab)
+    for cmdlet in _SINGLE:
+        assert changes.count(cmdlet) == 1, changes

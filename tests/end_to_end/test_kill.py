@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from end_to_end.looking import assert_configured, exchange_changes
+from end_to_end.looking import assert_configured, assert_nothing_twice
 from lab import wait
 from lab.running import RunningLab
 
@@ -19,7 +19,6 @@ CHANGES = (
     "Enable-PushNotificationProxy",
     "Restart-Service",
 )
-SINGLE = ("New-ExchangeCertificate", "New-AuthServer", "Enable-PushNotificationProxy")
 
 
 @pytest.mark.parametrize("when", ["before", "after"])
@@ -64,21 +63,3 @@ def test_killed_while_it_looks_and_started_again_it_ends_in_the_same_state(
 def held_call(lab: RunningLab) -> str:
     state: dict[str, Any] = lab.control.get("/hold")
     return str(state["held"] or "")
-
-
-def assert_nothing_twice(lab: RunningLab) -> None:
-    exchange = lab.control.state()["exchange"]
-    named = "Microsoft Exchange Server Auth Certificate"
-    made = {
-        held["thumbprint"]
-        for server in exchange["servers"]
-        for held in server["certificates"]
-        if held["friendlyName"] == named or held["thumbprint"] == exchange["authConfig"]["current"]
-    }
-    assert made == {exchange["authConfig"]["current"]}
-    for server in exchange["servers"]:
-        assert len(server["certificates"]) == 2, "the transport certificate and ours"
-    assert exchange["authConfig"]["previous"] == ""
-    changes = exchange_changes(lab)
-    for cmdlet in SINGLE:
-        assert changes.count(cmdlet) == 1, changes

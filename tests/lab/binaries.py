@@ -15,6 +15,7 @@ from lab.toolchain import SetupError, cache_folder, say
 
 KUBERNETES_VERSION = "v1.36.3"  # go.mod names the same; tests/test_layout.py compares
 HELM_VERSION = "v4.3.1"
+CONTAINERD_VERSION = "v2.4.2"
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +58,31 @@ HELM = GoModule(
     duration="2 minutes on 2 cores",
 )
 
+NODE = GoModule(
+    folder=Path(__file__).parent / "node" / "kubernetes",
+    programs={
+        name: f"k8s.io/kubernetes/cmd/{name}"
+        for name in ("kube-controller-manager", "kube-scheduler", "kubelet", "kube-proxy")
+    },
+    ldflags=CONTROL_PLANE.ldflags,
+    duration="6 minutes on 2 cores",
+)
+CONTAINERD = GoModule(
+    folder=Path(__file__).parent / "node" / "containerd",
+    programs={
+        name: f"github.com/containerd/containerd/v2/cmd/{name}"
+        for name in ("containerd", "containerd-shim-runc-v2", "ctr")
+    },
+    ldflags=f"-s -w -X github.com/containerd/containerd/v2/version.Version={CONTAINERD_VERSION}",
+    duration="a minute on 2 cores",
+)
+ACTIONLINT = GoModule(
+    folder=Path(__file__).with_name("actionlint"),
+    programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+    ldflags="-s -w",
+    duration="half a minute on 2 cores",
+)
+
 
 def control_plane_binary(name: str) -> Path:
     """Path of etcd, kube-apiserver or kubectl; built first where it is nowhere to be found."""
@@ -71,6 +97,17 @@ def control_plane_binary(name: str) -> Path:
 def helm_binary() -> Path:
     """Path of helm, of the folder KUBEBUILDER_ASSETS if it has one."""
     return _given("helm") or _built(HELM, "helm")
+
+
+def node_binary(name: str) -> Path:
+    """Path of one of the programs that make a node of a machine."""
+    module = NODE if name in NODE.programs else CONTAINERD
+    return _given(name) or _built(module, name)
+
+
+def actionlint_binary() -> Path:
+    """Path of actionlint, which reads GitHub's workflows."""
+    return _given("actionlint") or _built(ACTIONLINT, "actionlint")
 
 
 def _given(name: str) -> Path | None:

@@ -21,14 +21,15 @@ class KeyFiles:
     service_accounts: Path
 
 
-def write_keys(folder: Path) -> KeyFiles:
+def write_keys(folder: Path, *addresses: str) -> KeyFiles:
+    """`addresses` are those of the API server, beside loopback."""
     files = KeyFiles(
         folder / "ca.crt", folder / "apiserver.crt", folder / "apiserver.key", folder / "sa.key"
     )
     ca_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
     ca = _authority(ca_key)
     files.ca.write_bytes(ca.public_bytes(serialization.Encoding.PEM))
-    certificate = _serving(key, ca, ca_key)
+    certificate = _serving(key, ca, ca_key, ("127.0.0.1", *addresses))
     files.certificate.write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
     files.key.write_bytes(_pem(key))
     tokens = rsa.generate_private_key(public_exponent=65537, key_size=2048)
@@ -75,10 +76,13 @@ def _authority(key: ec.EllipticCurvePrivateKey) -> x509.Certificate:
 
 
 def _serving(
-    key: ec.EllipticCurvePrivateKey, ca: x509.Certificate, ca_key: ec.EllipticCurvePrivateKey
+    key: ec.EllipticCurvePrivateKey,
+    ca: x509.Certificate,
+    ca_key: ec.EllipticCurvePrivateKey,
+    addresses: tuple[str, ...],
 ) -> x509.Certificate:
-    loopback = x509.IPAddress(ipaddress.ip_address("127.0.0.1"))
-    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), loopback])
+    numbers = [x509.IPAddress(ipaddress.ip_address(one)) for one in addresses]
+    names = x509.SubjectAlternativeName([x509.DNSName("localhost"), *numbers])
     # Python 3.13 is strict by default: it wants the authority key identifier.
     authority = x509.AuthorityKeyIdentifier.from_issuer_public_key(ca_key.public_key())
     return (

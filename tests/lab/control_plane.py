@@ -28,6 +28,9 @@ from lab.cluster_keys import KeyFiles, write_keys
 from lab.toolchain import SetupError
 
 START_TIMEOUT = 60.0
+LOOPBACK = "127.0.0.1"
+SERVICE_RANGE = "10.0.0.0/24"
+SERVICE_ADDRESS = "10.0.0.1"  # of the Service `kubernetes`: the first of the range
 ATTEMPTS = 3  # a free port may be taken between asking for it and listening on it
 
 # One line a request, without bodies: enough to count writes.
@@ -51,13 +54,19 @@ class ControlPlane(Cluster):
     """A context manager; `start()` and `stop()` for those who cannot use one."""
 
     def __init__(
-        self, *, audit: bool = False, ports: Callable[[], tuple[int, int]] = free_ports
+        self,
+        *,
+        audit: bool = False,
+        ports: Callable[[], tuple[int, int]] = free_ports,
+        address: str = LOOPBACK,
     ) -> None:
+        """`address` is where the API server listens; Pods can reach no loopback."""
         nowhere = Path()
         super().__init__("", nowhere, "", nowhere, nowhere, nowhere)
         self.audit_log: Path | None = None
         self._audit = audit
         self._ports = ports
+        self._address = address
         self._supervisor: subprocess.Popen[bytes] | None = None
 
     @classmethod
@@ -138,9 +147,9 @@ class ControlPlane(Cluster):
 
     def _launch(self, programs: dict[str, Path]) -> None:
         self.folder = Path(tempfile.mkdtemp(prefix="exchange-push-"))
-        keys = write_keys(self.folder)
+        keys = write_keys(self.folder, self._address, SERVICE_ADDRESS)
         etcd, port = self._ports()
-        self.url, self.ca_file = f"https://127.0.0.1:{port}", keys.ca
+        self.url, self.ca_file = f"https://{self._address}:{port}", keys.ca
         self.admin_token = secrets.token_urlsafe(24)
         self.kubeconfig = self.folder / "admin.kubeconfig"
         write_kubeconfig(self.kubeconfig, self.url, keys.ca, token=self.admin_token)
@@ -157,8 +166,8 @@ class ControlPlane(Cluster):
         tokens.write_text(f'{self.admin_token},admin,admin,"system:masters"\n', encoding="utf-8")
         flags = [
             f"--etcd-servers=http://127.0.0.1:{etcd}",
-            "--bind-address=127.0.0.1",
-            "--advertise-address=127.0.0.1",
+            f"--bind-address={self._address}",
+            f"--advertise-address={self._address}",
             f"--secure-port={port}",
             f"--cert-dir={self.folder}",
             f"--tls-cert-file={keys.certificate}",
@@ -168,9 +177,11 @@ class ControlPlane(Cluster):
             "--service-account-issuer=https://kubernetes.default.svc",
             f"--service-account-key-file={keys.service_accounts}",
             f"--service-account-signing-key-file={keys.service_accounts}",
-            "--service-cluster-ip-range=10.0.0.0/24",
-            "--endpoint-reconciler-type=none",  # it refuses loopback addresses
+            f"--service-cluster-ip-range={SERVICE_RANGE}",
+            "--kubelet-preferred-address-types=InternalIP",
         ]
+        if self._address == LOOPBACK:
+            flags.append("--endpoint-reconciler-type=none")  # it refuses loopback addresses
         return flags + (self._audit_flags() if self._audit else [])
 
     def _audit_flags(self) -> list[str]:
@@ -226,7 +237,7 @@ def main() -> None:
     ensure = commands.add_parser("ensure", help="build what is missing, say where all of it is")
     ensure.add_argument("--helm", action="store_true", help="helm too")
     path = commands.add_parser("path", help="print the path of one program")
-    path.add_argument("name", choices=[*binaries.CONTROL_PLANE.programs, "helm"])
+    path.add_argument("name", choices=[*binaries.CONTROL_PLANE.programs, *_OTHERS])
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a build is ended with us
     try:
@@ -242,8 +253,14 @@ def main() -> None:
         print(f"lab: {here} from {folder}")
 
 
+_OTHERS: dict[str, Callable[[], Path]] = {
+    "helm": binaries.helm_binary,
+    "actionlint": binaries.actionlint_binary,
+}
+
+
 def _path(name: str) -> Path:
-    return binaries.helm_binary() if name == "helm" else binaries.control_plane_binary(name)
+    return _OTHERS[name]() if name in _OTHERS else binaries.control_plane_binary(name)
 
 
 if __name__ == "__main__":

@@ -57,10 +57,10 @@ class LabServers:
         self.hold, self.journal = Hold(), Journal()
         self.accounts = Accounts({ACCOUNT: PASSWORD})
         self._client = client_certificate()
-        self._ca = PrivateCA()
+        self.ca = PrivateCA()
         self.microsoft365, self.organization = self._models(shape)
         self.door = Door(self.microsoft365, self.hold, self.journal)
-        context = self._ca.issue(NAMES).server_context(folder)
+        context = self.ca.issue(NAMES).server_context(folder)
         self.web = Microsoft365Servers(self.door, context)
         self.services = [self._service(name) for name in self.organization.servers]
         self.listeners = {service: self._listeners(service) for service in self.services}
@@ -104,7 +104,7 @@ class LabServers:
         self._write("client.crt", self._client_pem())
         self._write("client.key", client_key_pem())
         return {
-            "ca": str(self._write("lab-ca.crt", self._ca.pem())),
+            "ca": str(self._write("lab-ca.crt", self.ca.pem())),
             "exchange": exchange,
             "entra": {**entra, **identity, "clientCertificate": str(pem)},
             "redirections": [list(row) for row in self._redirections()],
@@ -146,7 +146,7 @@ class LabServers:
         draft.replace(self.folder / "unresolvable.json")
 
     def _listeners(self, service: HeldService) -> dict[str, WinRMServer]:
-        tls = Showcase(self._ca, (service.server.fqdn, "localhost", "127.0.0.1"), self.folder)
+        tls = Showcase(self.ca, (service.server.fqdn, "localhost", "127.0.0.1"), self.folder)
         service.server.followers.append(self._hide)
         return {"https": WinRMServer(service, "https", tls), "http": WinRMServer(service, "http")}
 

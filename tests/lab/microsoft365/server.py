@@ -39,7 +39,7 @@ class Microsoft365Servers:
     """The services of a model on free ports of this machine."""
 
     def __init__(self, model: Answers, context: ssl.SSLContext) -> None:
-        self._model = model
+        self._model, self._context = model, context
         self._servers = {service: _Server(model, context) for service in Service}
         for service, port in self.ports.items():
             model.local[f"localhost:{port}"] = service
@@ -58,6 +58,16 @@ class Microsoft365Servers:
         """(host, port, lab port) of every host of Microsoft, for ``Redirect.set``."""
         for host, service in SERVICES.items():
             yield host, 443, self.ports[service]
+
+    @contextlib.contextmanager
+    def also_at(self, address: tuple[str, int]) -> Iterator[None]:
+        """Every service at one more address, told apart by host name."""
+        server = _Server(self._model, self._context, address)
+        server.start()
+        try:
+            yield
+        finally:
+            server.stop()
 
     def start(self) -> None:
         """Serve in threads of this process."""
@@ -80,8 +90,13 @@ class Microsoft365Servers:
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
 
-    def __init__(self, model: Answers, context: ssl.SSLContext) -> None:
-        super().__init__(("127.0.0.1", 0), _Handler)
+    def __init__(
+        self,
+        model: Answers,
+        context: ssl.SSLContext,
+        address: tuple[str, int] = ("127.0.0.1", 0),
+    ) -> None:
+        super().__init__(address, _Handler)
         self.model = model
         self._context = context
         self._open: set[socket.socket] = set()
