@@ -87,8 +87,9 @@ def _canonical(requirement: str) -> str:
     return re.split(r"[<>=\[;]", requirement)[0].replace("_", "-").lower()
 
 
-def test_the_control_plane_is_built_from_the_version_that_it_names() -> None:
-    mod = (binaries.CONTROL_PLANE.folder / "go.mod").read_text("utf-8")
+@pytest.mark.parametrize("module", [binaries.CONTROL_PLANE, binaries.NODE], ids=["plane", "node"])
+def test_the_cluster_is_built_from_the_version_that_it_names(module: binaries.GoModule) -> None:
+    mod = (module.folder / "go.mod").read_text("utf-8")
     assert re.search(rf"k8s\.io/kubernetes {binaries.KUBERNETES_VERSION}\b", mod)
     staging = set(re.findall(r"=> k8s\.io/\S+ v0\.(\S+)", mod))
     assert staging == {binaries.KUBERNETES_VERSION.removeprefix("v1.")}
@@ -97,3 +98,8 @@ def test_the_control_plane_is_built_from_the_version_that_it_names() -> None:
 def test_helm_is_built_from_the_version_that_it_names() -> None:
     mod = (binaries.HELM.folder / "go.mod").read_text("utf-8")
     assert re.search(rf"helm\.sh/helm/v4 {binaries.HELM_VERSION}\b", mod)
+
+
+def test_containerd_is_built_from_the_version_that_it_names() -> None:
+    mod = (binaries.CONTAINERD.folder / "go.mod").read_text("utf-8")
+    assert re.search(rf"containerd/v2 {re.escape(binaries.CONTAINERD_VERSION)}\b", mod)
