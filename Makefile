@@ -35,14 +35,14 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster clean which-python
+.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster e2e-gitops clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
 	@echo 'make demo    see the operator at work, in about a minute'
 	@echo 'make test    run all tests'
 	@echo
-	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
+	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' Makefile
 
 demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
 	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(WITH_POWERSHELL) $(ARGS)
@@ -116,6 +116,9 @@ matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliabi
 
 nightly: $(READY) ## 10,000 random organisations with random faults, roll-overs under every fault, the matrix; about an hour
 	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
+
+e2e-gitops: $(READY) ## The operator under the real Argo CD and the real Flux; needs redis-server; minutes, and the first time Go builds
+	@$(BIN)/python -m lab.gitops $(ARGS)
 
 bench-exchange: $(READY) ## The table of docs/performance.md: our looks over WinRM against one script for each
 	@$(BIN)/python -m lab.exchange_bench $(ARGS)

@@ -1,7 +1,8 @@
 """Compare the copies that the repository keeps with what they are copies of; --write renews them.
 
 The chart carries the CRD of crds/, deploy/operator.yaml is the chart rendered with its defaults,
-for people without Helm, and docs/fields.md is the CRD for reading.
+for people without Helm, docs/fields.md is the CRD for reading, and argocd/ has its Lua files once
+more as settings of Argo CD.
 """
 
 import argparse
@@ -12,8 +13,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import argocd_settings
 import field_reference
-
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
 
@@ -67,6 +68,7 @@ def copies() -> Iterator[tuple[Path, str]]:
         yield path, crd
     yield MANIFESTS, HEADER + render()
     yield FIELDS, field_reference.page(CRD)
+    yield from argocd_settings.copies()
 
 
 def render() -> str:

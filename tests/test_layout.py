@@ -95,11 +95,18 @@ def test_the_cluster_is_built_from_the_version_that_it_names(module: binaries.Go
     assert staging == {binaries.KUBERNETES_VERSION.removeprefix("v1.")}
 
 
-def test_helm_is_built_from_the_version_that_it_names() -> None:
-    mod = (binaries.HELM.folder / "go.mod").read_text("utf-8")
-    assert re.search(rf"helm\.sh/helm/v4 {binaries.HELM_VERSION}\b", mod)
-
-
-def test_containerd_is_built_from_the_version_that_it_names() -> None:
-    mod = (binaries.CONTAINERD.folder / "go.mod").read_text("utf-8")
-    assert re.search(rf"containerd/v2 {re.escape(binaries.CONTAINERD_VERSION)}\b", mod)
+@pytest.mark.parametrize(
+    ("module", "name", "version"),
+    [
+        (binaries.HELM, "helm.sh/helm/v4", binaries.HELM_VERSION),
+        (binaries.CONTAINERD, "containerd/v2", binaries.CONTAINERD_VERSION),
+        (binaries.ARGOCD, "github.com/argoproj/argo-cd/v3", binaries.ARGOCD_VERSION),
+        (binaries.FLUX, "github.com/fluxcd/kustomize-controller", binaries.FLUX_VERSION),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_a_program_is_built_from_the_version_that_it_names(
+    module: binaries.GoModule, name: str, version: str
+) -> None:
+    mod = (module.folder / "go.mod").read_text("utf-8")
+    assert re.search(rf"{re.escape(name)} {version}\b", mod)

@@ -1,4 +1,4 @@
-"""etcd, kube-apiserver, kubectl and helm: where they are, and how they are built and cached."""
+"""etcd, kube-apiserver, kubectl, helm, Argo CD and Flux: where they are, how they are built."""
 
 import fcntl
 import hashlib
@@ -16,6 +16,8 @@ from lab.toolchain import SetupError, cache_folder, say
 KUBERNETES_VERSION = "v1.36.3"  # go.mod names the same; tests/test_layout.py compares
 HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
+ARGOCD_VERSION = "v3.2.6"  # the newest whose parts the module proxies have and that compiles
+FLUX_VERSION = "v1.9.5"  # kustomize-controller's own
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +42,11 @@ class GoModule:
             digest.update((self.folder / name).read_bytes())
         return cache_folder() / f"{self.folder.name}-{digest.hexdigest()[:12]}"
 
+    def source(self, dependency: str) -> Path:
+        """The folder of a module that it depends on, in Go's own cache: for the files in it."""
+        go = toolchain.find_go(self.minimum_go)
+        return gobuild.source(go, self.folder, dependency)
+
 
 CONTROL_PLANE = GoModule(
     folder=Path(__file__).with_name("controlplane"),
@@ -56,6 +63,19 @@ HELM = GoModule(
     programs={"helm": "helm.sh/helm/v4/cmd/helm"},
     ldflags=f"-s -w -X helm.sh/helm/v4/internal/version.version={HELM_VERSION}",
     duration="2 minutes on 2 cores",
+)
+# One program for all parts of Argo CD: ARGOCD_BINARY_NAME chooses.
+ARGOCD = GoModule(
+    folder=Path(__file__).with_name("argocd"),
+    programs={"argocd": "github.com/argoproj/argo-cd/v3/cmd"},
+    ldflags=f"-s -w -X github.com/argoproj/argo-cd/v3/common.version={ARGOCD_VERSION[1:]}",
+    duration="4 minutes on 2 cores",
+)
+FLUX = GoModule(
+    folder=Path(__file__).with_name("flux"),
+    programs={"kustomize-controller": "github.com/fluxcd/kustomize-controller"},
+    ldflags="-s -w",
+    duration="4 minutes on 2 cores",
 )
 
 NODE = GoModule(
@@ -108,6 +128,16 @@ def node_binary(name: str) -> Path:
 def actionlint_binary() -> Path:
     """Path of actionlint, which reads GitHub's workflows."""
     return _given("actionlint") or _built(ACTIONLINT, "actionlint")
+
+
+def argocd_binary() -> Path:
+    """Path of Argo CD's one program."""
+    return _built(ARGOCD, "argocd")
+
+
+def kustomize_controller_binary() -> Path:
+    """Path of Flux's kustomize-controller."""
+    return _built(FLUX, "kustomize-controller")
 
 
 def _given(name: str) -> Path | None:

@@ -1,5 +1,6 @@
 """Build one program of a pinned Go module, with progress, and put it in place by a rename."""
 
+import json
 import os
 import subprocess
 import sys
@@ -43,6 +44,18 @@ def build(go: Path, module: Path, package: str, target: Path, *, ldflags: str) -
     finally:
         unfinished.unlink(missing_ok=True)
     say(f"built {target.name} in {_elapsed(started)}")
+
+
+def source(go: Path, module: Path, dependency: str) -> Path:
+    """Where Go keeps the files of a dependency; downloaded first where it is missing."""
+    command = [str(go), "mod", "download", "-json", dependency]
+    done = subprocess.run(
+        command, cwd=module, env=environment(go), capture_output=True, text=True, check=False
+    )
+    if done.returncode:
+        message = f"{done.stdout.strip()}{done.stderr.strip()}\ncannot download {dependency}"
+        raise SetupError(message)
+    return Path(json.loads(done.stdout)["Dir"])
 
 
 def _run(command: list[str], folder: Path, env: dict[str, str], log: Path) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Mapping
 from typing import Any
 
 import yaml
@@ -45,6 +46,11 @@ class ResourceClient:
         items = list(manifests) or [self.example()]
         text = json.dumps({"apiVersion": "v1", "kind": "List", "items": items})
         self.kubectl("apply", "-f", "-", stdin=text)
+
+    def patch(self, spec: Mapping[str, Any], name: str = "fabrikam") -> None:
+        """A merge patch of the spec."""
+        text = json.dumps({"spec": spec})
+        self.kubectl("patch", KIND, name, "--type=merge", "-p", text)
 
     def resource(self, name: str = "fabrikam") -> Manifest:
         """The object as it is; empty where there is none."""
