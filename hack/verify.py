@@ -15,6 +15,7 @@ from pathlib import Path
 
 import argocd_settings
 import field_reference
+
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
 
