@@ -57,7 +57,7 @@ def judge(screen: Screen, recorded: Mapping[str, Manifest], folder: Path) -> int
     for path, wanted_health in kept.items():
         found = health(KIND / path)
         assert found == wanted_health, f"{path}: {found}, not {wanted_health}"
-    missing = {f"testdata/{name}.yaml" for name in recorded} ^ set(kept)
+    missing = {f"testdata/{name}.yaml" for name in _worth_keeping(recorded)} ^ set(kept)
     assert not missing, f"recorded or kept, but not both: {missing}; run with --record"
     return len(recorded) + len(kept)
 
@@ -82,11 +82,17 @@ def act(screen: Screen) -> int:
 def keep(recorded: Mapping[str, Manifest]) -> None:
     """Write recorded objects and Argo CD's answers into the folder that goes upstream."""
     tests = []
-    for name, manifest in recorded.items():
+    for name, manifest in _worth_keeping(recorded).items():
         path = _write(KIND / "testdata" / f"{name}.yaml", manifest)
         tests.append({"healthStatus": health(path), "inputPath": f"testdata/{path.name}"})
     text = yaml.safe_dump({"tests": tests}, sort_keys=False, width=1000)
     (KIND / "health_test.yaml").write_text(_HEAD + text, "utf-8")
+
+
+def _worth_keeping(recorded: Mapping[str, Manifest]) -> Mapping[str, Manifest]:
+    """Those that Argo CD asks our script about: what is being deleted it judges itself."""
+    deleted = "deletionTimestamp"
+    return {name: one for name, one in recorded.items() if deleted not in one["metadata"]}
 
 
 def _kept() -> Iterator[dict[str, Any]]:

@@ -107,7 +107,7 @@ class Situations:
             self._record("progressing_deletion")
         with self._without_secret():
             lab.wait_condition("Stalled", "True", "SecretNotFound")
-            self._record("degraded_deletion")
+            self._record("progressing_deletion_stalled")
         lab.reconcile_now()
         wait.until(lambda: not lab.resource(), 60, "the resource to be gone", interval=0.2)
 

@@ -1,5 +1,6 @@
 -- Health of an ExchangePushConfig. Its conditions follow kstatus: Ready sums up; Reconciling and
 -- Stalled are there only while they are True. What speaks of another generation does not count.
+-- Of an object that is being deleted Argo CD itself says "Pending deletion" and does not ask.
 local metadata = obj.metadata
 local status = obj.status or {}
 local annotations = metadata.annotations or {}
@@ -30,17 +31,6 @@ local ready = conditions.Ready
 local in_sync = conditions.InSync
 local reconciling = conditions.Reconciling
 local stalled = conditions.Stalled
-local is_stalled = stalled ~= nil and stalled.status == "True"
-
-if metadata.deletionTimestamp ~= nil then
-  if is_stalled then
-    return health("Degraded", words(stalled))
-  end
-  if ready ~= nil and ready.status ~= "True" then
-    return health("Progressing", words(ready))
-  end
-  return health("Progressing", "Being deleted")
-end
 
 if obj.spec ~= nil and obj.spec.suspend == true then
   return health("Suspended", "Suspended by spec.suspend")
@@ -48,7 +38,7 @@ end
 if annotations["exchangepush.dev/suspended"] == "true" then
   return health("Suspended", "Suspended by the annotation exchangepush.dev/suspended")
 end
-if is_stalled then
+if stalled ~= nil and stalled.status == "True" then
   return health("Degraded", words(stalled))
 end
 
