@@ -58,7 +58,8 @@ class Cluster:
         """Wait until a CRD is served; ``kubectl wait`` fails on one that has no status yet."""
         path = '{.status.conditions[?(@.type=="Established")].status}'
         look = ("get", "crd", crd, "-o", f"jsonpath={path}")
-        until(lambda: self.run_kubectl(*look).stdout == "True", 60, f"the CRD {crd}")
+        # kubectl fails while there are no conditions: the field is null.
+        until(lambda: self.run_kubectl(*look, check=False).stdout == "True", 60, f"the CRD {crd}")
 
     def create_namespace(self, name: str) -> None:
         """Make the namespace, or leave it as it is where it exists."""

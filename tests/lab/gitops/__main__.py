@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -41,7 +42,7 @@ def main() -> int:
     except KeyboardInterrupt:
         screen.bad("interrupted; everything was removed")
         return 130
-    except (SetupError, AssertionError) as error:
+    except (SetupError, AssertionError, subprocess.CalledProcessError) as error:
         screen.bad(f"\nFAILED: {error}")
         return 1
     screen.good(f"\nAll of it held. {time.monotonic() - started:.0f} s, and everything is removed.")

@@ -36,9 +36,9 @@ class Journal:
         self._lock = threading.Lock()
 
     def follow(self, source: str, namespace: str, fields: Mapping[str, str]) -> None:
-        """Follow all objects of a kind; ``fields`` are JSON paths by name."""
+        """Follow all objects of a kind; ``fields`` are JSON paths by name, a free text last."""
         paths = (".metadata.name", *fields.values())
-        line = '{"\\t"}'.join(f"{{{path}}}" for path in paths) + '{"\\n"}'
+        line = "|".join(f"{{{path}}}" for path in paths) + '{"\\n"}'
         command = [*self._lab.cluster.kubectl_command(namespace), "get", source, "--watch"]
         log = self._lab.folder / "journal.log"
         process = self._lab.processes.start(
@@ -89,7 +89,7 @@ class Journal:
     def _read(self, output: IO[bytes], source: str, fields: tuple[str, ...]) -> None:
         with output:
             for line in output:
-                name, *values = line.decode().rstrip("\n").split("\t")
+                name, *values = line.decode().rstrip("\n").split("|", len(fields))
                 entry = Entry(
                     time.monotonic(), source, name, dict(zip(fields, values, strict=True))
                 )
