@@ -117,11 +117,15 @@ class ArgoActs:
         self._screen.step("An object in the wave after the resource")
         self._argocd.delete(APP)
         self._lab.kubectl("delete", "epc", "fabrikam")
-        self._sync(APP, self._lab.example(), self._argocd.after_the_resource(), create={})
-        after = self._lab.kubectl("get", "configmap", "push-notifications", "-o", CREATED).strip()
+        began = self._watch.journal.mark()
+        after = self._argocd.after_the_resource()
+        revision = self._repository.commit(APP, self._lab.example(), after)
+        self._argocd.apply(self._argocd.application(APP, self._repository.url, APP))
+        self._watch.wait(APP, "Healthy", since=began, revision=revision)
+        created = self._lab.kubectl("get", "configmap", "push-notifications", "-o", CREATED)
         ready = self._lab.condition("Ready")["lastTransitionTime"]
-        assert ready <= after, f"applied at {after}, but Ready only at {ready}"
-        self._screen.good(f"Ready at {ready}, the next wave applied at {after}")
+        assert ready <= created, f"applied at {created}, but Ready only at {ready}"
+        self._screen.good(f"Ready at {ready}, the next wave applied at {created}")
 
     def _prune_and_retain(self) -> None:
         self._screen.step("A commit takes the resource out; deletionPolicy Retain")
