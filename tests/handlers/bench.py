@@ -52,11 +52,18 @@ class Objects:
         self._versions = itertools.count(9)
         self._lock = threading.RLock()
 
-    def create(self, name: str, created: str = "2026-11-21T09:00:00Z", **status: Any) -> None:
+    def create(
+        self,
+        name: str,
+        created: str = "2026-11-21T09:00:00Z",
+        spec: Mapping[str, Any] | None = None,
+        **status: Any,
+    ) -> None:
         metadata: dict[str, Any] = {"namespace": NAMESPACE, "name": name, "generation": 1}
         metadata |= {"uid": f"uid-{next(self._versions)}", "creationTimestamp": created}
         status = {"observedGeneration": -1, **status}
-        body = {"apiVersion": "v", "kind": "K", "metadata": metadata, "spec": {}, "status": status}
+        body = {"apiVersion": "v", "kind": "K", "metadata": metadata}
+        body |= {"spec": dict(spec or {}), "status": status}
         with self._lock:
             self.stored[name] = body
             self._store(name, "ADDED")

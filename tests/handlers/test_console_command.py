@@ -13,7 +13,8 @@ from typing import Any
 import pytest
 
 from crd_lab import installed_crd
-from handlers.cluster_bench import example, grant_what_the_chart_grants, until
+from handlers.cluster_bench import example, grant_what_the_chart_grants
+from lab import wait
 from lab.control_plane import ControlPlane
 
 NAMESPACE = "console"
@@ -58,7 +59,10 @@ def test_it_serves_what_is_applied_and_ends_cleanly(
     with running(*flags) as operator:
         manifest = json.dumps(example(name))
         control_plane.run_kubectl("apply", "-f", "-", input=manifest, namespace=NAMESPACE)
-        until(lambda: ready_reason(control_plane, name) == "NotAllowedByPolicy", "the refusal")
+        # The process before may have been killed, and its lease has to run out.
+        wait.until(
+            lambda: ready_reason(control_plane, name) == "NotAllowedByPolicy", 60, "the refusal"
+        )
         operator.send_signal(stop)
         _, log = operator.communicate(timeout=30)
     assert operator.returncode == 0, log

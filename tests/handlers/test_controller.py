@@ -216,6 +216,33 @@ def test_a_resource_whose_servers_hang_keeps_no_other_one_waiting() -> None:
         go_on.set()
 
 
+@pytest.mark.parametrize("known", [True, False], ids=["same organization", "same first server"])
+def test_one_slow_organization_with_many_resources_keeps_no_other_one_waiting(
+    known: bool,  # noqa: FBT001 - a parameter of the test
+) -> None:
+    go_on = threading.Event()
+
+    def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        if resource["metadata"]["name"].startswith("slow"):
+            go_on.wait(10)
+        return Outcome({**ready(resource), **resource["status"]}, NEVER)
+
+    with Bench(slow, workers=8) as bench:
+        for number in range(20):
+            bench.objects.create(
+                f"slow-{number}",
+                spec={"exchange": {"servers": [{"name": f"EX1{'' if known else '.corp'}"}]}},
+                **({"organizationId": "org"} if known else {}),
+            )
+        until(lambda: len(bench.looks) == 2, "the lane to be full")
+        for name in ("a", "b", "c"):
+            bench.objects.create(name)
+        until(lambda: set(bench.looks) >= {"a", "b", "c"}, "the others to be looked at")
+        assert sum(name.startswith("slow") for name in bench.looks) == 2
+        go_on.set()
+        until(lambda: len(set(bench.looks)) == 23, "everybody's turn")
+
+
 def test_a_pass_that_takes_long_says_so_and_its_end_is_written_too() -> None:
     go_on = threading.Event()
 

@@ -22,11 +22,15 @@ _Signature: TypeAlias = tuple[str | int | bool | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class Known:
-    """One resource. Two with equal signatures ask for the same."""
+    """One resource. Two with equal signatures ask for the same.
+
+    ``lane`` is its organisation's GUID; its first server as long as that is not known.
+    """
 
     signature: _Signature
     version: str
     peer: Peer
+    lane: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,7 +140,13 @@ def _known(key: Key, resource: Resource) -> Known:
             organization_id=status.get("organizationId"),
             deleting="deletionTimestamp" in metadata,
         ),
+        lane=status.get("organizationId") or _first_server(resource) or "/".join(key),
     )
+
+
+def _first_server(resource: Resource) -> str:
+    exchange: Mapping[str, Any] = (resource.get("spec") or {}).get("exchange") or {}
+    return next((str(one["name"]).lower() for one in exchange.get("servers") or ()), "")
 
 
 def _is_older(new: Known, old: Known) -> bool:

@@ -12,7 +12,7 @@ from exchange_push_operator.handlers.controller import Controller
 from exchange_push_operator.handlers.lease import Election
 from exchange_push_operator.handlers.vitals import Vitals
 
-_GRACE = 20.0  # seconds for the passes that run when SIGTERM comes
+GRACE = 20.0
 _SHORT_GRACE = 2.0  # where another replica will lead in five seconds
 
 
@@ -34,11 +34,16 @@ class Replica:
         vitals: Vitals,
         election: Election | None,
         brake: Callable[[], None],
+        grace: float = GRACE,
     ) -> None:
-        """Nothing runs before ``start``. ``over`` is set when the process ought to end."""
+        """Nothing runs before ``start``. ``over`` is set when the process ought to end.
+
+        ``grace``: seconds that the passes get which run when it is stopped.
+        """
         self.controller, self.over = controller, asyncio.Event()
         self.ended = Ended()
         self._vitals, self._election, self._brake = vitals, election, brake
+        self._grace = grace
         self._tasks: list[asyncio.Task[None]] = []
 
     def asked(self, path: str, query: Mapping[str, str]) -> None:
@@ -67,7 +72,7 @@ class Replica:
         call: what that still does must be over before anybody else writes.
         """
         self._brake()
-        grace = _SHORT_GRACE if self.ended.lost else _GRACE
+        grace = min(self._grace, _SHORT_GRACE) if self.ended.lost else self._grace
         self.ended.passes = await self.controller.stop(grace)
         for task in self._tasks:
             task.cancel()

@@ -43,6 +43,11 @@ class Roster:
         known = self._cache.get(key)
         return known.peer.uid if known else None
 
+    def lane(self, key: Key) -> str:
+        """What the resource shares with others: its organisation, as far as is known."""
+        known = self._cache.get(key)
+        return known.lane if known else "/".join(key)
+
     def peers(self, key: Key) -> Sequence[Peer]:
         """All other resources, as they are known at this moment. Safe in every thread."""
         return self._cache.peers(key)
