@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 from collections.abc import Iterator
 from pathlib import Path
+from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
 
 import pytest
@@ -13,9 +14,11 @@ from requests.exceptions import ConnectionError as Cut
 from adapters.https_server import HttpsServer
 from adapters.scripted_wire import Fixture
 from exchange_push_operator.adapters.http import Https
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_in
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.core.config import FINALIZER
 from exchange_push_operator.core.errors import OutcomeUnknown, Unreachable
+from lab.cluster import write_kubeconfig
 from lab.microsoft365 import HttpRequest, HttpResponse
 from lab.network.ca import PrivateCA
 
@@ -147,3 +150,30 @@ def test_neither_status_nor_finalizer_is_written(fence: Fence) -> None:
     held = {**resource, "metadata": {**metadata, "finalizers": [FINALIZER]}}
     with pytest.raises(Unreachable, match="does not lead"):
         objects.set_finalizer(held, present=False)
+
+
+@pytest.mark.parametrize(("method", "tries"), [("GET", 2), ("PUT", 1), ("PATCH", 1), ("POST", 1)])
+def test_a_write_to_the_api_server_is_never_repeated_by_itself(
+    tmp_path: Path, method: str, tries: int
+) -> None:
+    """The fence was asked for one try."""
+    came: list[object] = []
+
+    class HangsUp(BaseRequestHandler):
+        def handle(self) -> None:
+            came.append(self.request.recv(65536))
+
+    with ThreadingTCPServer(("127.0.0.1", 0), HangsUp) as server:
+        thread = threading.Thread(target=server.serve_forever, args=(0.05,))
+        thread.start()
+        path = tmp_path / "kubeconfig"
+        url = f"http://127.0.0.1:{server.server_address[1]}"
+        ca = PrivateCA().write(tmp_path / "ca.crt")
+        write_kubeconfig(path, url, ca, token="t0ken")
+        client = sign_in(path, 2)
+        with pytest.raises(Unreachable):
+            KubernetesApi(client).call(method, "/x", {})
+        client.rest_client.close()
+        server.shutdown()
+        thread.join()
+    assert len(came) == tries

@@ -17,6 +17,7 @@ import kopf
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from urllib3.exceptions import HTTPError
+from urllib3.util import Retry
 from yaml import YAMLError
 
 from exchange_push_operator.adapters.kubernetes_requests import KubeObserver, ObservedClient
@@ -32,6 +33,11 @@ from exchange_push_operator.core.reasons import Reason
 
 _TIMEOUTS = (3.0, 15.0)  # seconds: to connect, and to wait for the answer
 _LONGEST_PAUSE = 3600.0
+# A read whose kept-alive connection had gone is repeated once. A write never is: urllib3 would send
+# it up to a minute later, when another replica may lead.
+_RETRIES = Retry(
+    total=1, connect=0, status=0, other=0, allowed_methods={"GET"}, respect_retry_after_header=False
+)
 _PYTHON = re.compile(r"\bHTTPS?Connection(?:Pool)?\([^)]*\): ")  # urllib3 begins its texts with it
 
 
@@ -49,16 +55,14 @@ def sign_in(
     """A client for the cluster that the Pod runs in, or for a kubeconfig's current context.
 
     ``connections`` is how many requests may be under way at once; ``observer`` hears of each. One
-    that is not ``patient`` tries every request once; else urllib3 repeats it up to three times,
-    each with its own time.
+    that is not ``patient`` does not repeat a read either.
 
     Raises:
         SpecError: there is no service account and no kubeconfig, or it cannot be read.
     """
     configuration = Configuration()
     configuration.connection_pool_maxsize = connections
-    if not patient:
-        configuration.retries = False
+    configuration.retries = _RETRIES if patient else False
     if kubeconfig is None:
         _load_service_account(configuration)
     else:
