@@ -125,7 +125,7 @@ def _run(settings: Settings) -> Ended:
         api = KubernetesApi(client)
         objects = KubernetesObjects(api, fence)
         objects.check(settings.namespaces)
-        recorder = EventRecorder(api, clock.now, f"{NAME}-{socket.gethostname()}")
+        recorder = EventRecorder(api, clock.now, _instance())
         recorder.start()
         closing.callback(recorder.close, _EVENTS_GRACE)
         doors = Doors(objects, recorder)
@@ -183,8 +183,14 @@ def _world(
         clock=clock.now,
         read_only=settings.read_only,
         unreachable_grace=settings.unreachable_grace_period,
+        audit=log.audit(_instance()),
         stopping=stopping.is_set,
     )
+
+
+def _instance() -> str:
+    """This process, for people who look at an event or the audit."""
+    return f"{NAME}-{socket.gethostname()}"
 
 
 def _proxy(settings: Settings) -> HttpProxy | None:

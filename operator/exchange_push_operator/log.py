@@ -12,7 +12,7 @@ import logging
 import sys
 import time
 import traceback
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass
@@ -25,6 +25,7 @@ from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.reconcile import Outcome
 
 _PACKAGE = __name__.partition(".")[0]
+_AUDIT = logging.getLogger(f"{_PACKAGE}.audit")
 _EMPTY: Mapping[str, Any] = {}
 _ABOUT: ContextVar[Mapping[str, Any]] = ContextVar("about", default=_EMPTY)
 
@@ -45,6 +46,8 @@ def configure(form: str, level: str) -> None:
     """Send all logs of the process to standard error."""
     logging.basicConfig(handlers=[handler(form, sys.stderr)], force=True)
     set_levels(level)
+    _AUDIT.addHandler(handler("json", sys.stderr))  # for machines, whatever people read
+    _AUDIT.propagate = False
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_the_end
 
@@ -61,6 +64,7 @@ def set_levels(level: str) -> None:
     logging.getLogger().setLevel(logging.WARNING)
     logging.getLogger("urllib3").setLevel(logging.ERROR)  # its tries; we say what came of them
     logging.getLogger(_PACKAGE).setLevel(level.upper())
+    _AUDIT.setLevel(logging.INFO)  # never switched off
 
 
 @contextmanager
@@ -71,6 +75,16 @@ def about(**fields: Any) -> Iterator[None]:
         yield
     finally:
         _ABOUT.reset(token)
+
+
+def audit(instance: str) -> Callable[[Mapping[str, Any]], None]:
+    """Where the entries of the audit go; ``instance`` names this process in them."""
+
+    def write(entry: Mapping[str, Any]) -> None:
+        fields = {"audit": True, "instance": instance, **entry}
+        _AUDIT.info("write", extra={"fields": fields})
+
+    return write
 
 
 def reconciled(

@@ -26,6 +26,7 @@ from exchange_push_operator.core.errors import (
 from exchange_push_operator.core.fresh_token import SPREAD
 from exchange_push_operator.core.ports import GraphAccess, Identity, Sensitive
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.request_id import one_write
 from lab.microsoft365 import HttpResponse, Microsoft365
 from lab.microsoft365.clouds import EXCHANGE_ONLINE, Service
 from lab.microsoft365.directory import Kind
@@ -365,3 +366,11 @@ def test_a_call_that_is_not_permitted_is_sent_again_with_a_token_that_knows_of_a
     granted(tenant, "Application.ReadWrite.All")
     clock.now += timedelta(minutes=6)
     assert graph.send(request) == {}
+
+
+def test_a_write_goes_out_under_the_id_that_the_audit_has(tenant: Tenant) -> None:
+    change = tenant.change()
+    with one_write() as identifier:
+        tenant.graphs.connect(tenant.access()).send(change)
+    assert tenant.graph.requests[-1].method == "PATCH"
+    assert tenant.graph.requests[-1].headers["client-request-id"] == identifier

@@ -7,13 +7,15 @@ from typing import TYPE_CHECKING
 import pytest
 
 from adapters.https_server import HttpsServer
-from adapters.scripted_wire import CHANGE, EX1, LOOKS, Clock, World, access, http
+from adapters.scripted_wire import CHANGE, EX1, LOOKS, Clock, Fixture, World, access, http
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.kubernetes_requests import described
 from exchange_push_operator.adapters.observed import observed
+from exchange_push_operator.adapters.powershell_host import decode
 from exchange_push_operator.core.endpoints import of_batch, of_https
 from exchange_push_operator.core.errors import OutcomeUnknown, Unreachable
+from exchange_push_operator.core.request_id import one_write
 from lab.microsoft365 import ConnectionCut, HttpRequest, HttpResponse
 from lab.network.ca import PrivateCA
 
@@ -138,3 +140,13 @@ def test_each_request_to_a_server_is_told_once_however_often_it_is_sent() -> Non
         ("Restart-Service", "ok"),
         ("Restart-Service", "OutcomeUnknown"),
     ]
+
+
+def test_a_change_goes_out_under_the_id_that_the_audit_has() -> None:
+    lab = Fixture()
+    lab.look()
+    with one_write() as identifier:
+        lab.change()
+    message = decode(lab.world.sent[-1])
+    assert message is not None
+    assert message["id"] == identifier

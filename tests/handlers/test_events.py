@@ -11,12 +11,14 @@ from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.adapters.kubernetes_events import (
     BURST,
     REFILL,
+    RESERVED,
     SERIES_WINDOW,
     EventRecorder,
 )
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.events import Event
 
+TROUBLE = Event("Warning", "ProbeFailed", "the probe fails on ex1")
 ENABLED = Event("Normal", "ProxyEnabled", "enabled the proxy")
 START = datetime(2026, 11, 21, 9, tzinfo=UTC)
 
@@ -32,6 +34,10 @@ def resource(name: str = "fabrikam") -> dict[str, Any]:
 
 def distinct(count: int) -> tuple[Event, ...]:
     return tuple(Event("Normal", "DriftCorrected", f"drift {number}") for number in range(count))
+
+
+def warnings(count: int) -> tuple[Event, ...]:
+    return tuple(Event("Warning", "ProbeFailed", f"failure {number}") for number in range(count))
 
 
 class Api(KubernetesApi):
@@ -152,15 +158,35 @@ def test_an_event_that_has_expired_is_made_anew(bench: Bench) -> None:
 
 
 def test_an_object_has_a_budget_that_fills_up_slowly(bench: Bench) -> None:
-    bench.tell(*distinct(BURST + 5))
+    bench.tell(*warnings(BURST + 5))
     assert len(bench.api.created) == BURST
     bench.later(2 * REFILL)
-    bench.tell(*distinct(5))
+    bench.tell(*warnings(BURST + 10)[BURST + 5 :])
     assert len(bench.api.created) == BURST + 2
 
 
+def test_a_busy_day_does_not_hide_a_warning(bench: Bench) -> None:
+    bench.tell(*distinct(3 * BURST), TROUBLE)
+    assert [one["type"] for one in bench.api.created].count("Normal") == BURST - RESERVED
+    assert bench.api.created[-1]["reason"] == "ProbeFailed"
+
+
+def test_a_warning_that_comes_again_and_again_does_not_hide_another_one(bench: Bench) -> None:
+    for _ in range(3 * BURST):
+        bench.tell(TROUBLE)
+    bench.tell(Event("Warning", "Expired", "the certificate has expired"))
+    assert [one["reason"] for one in bench.api.created] == ["ProbeFailed", "Expired"]
+    assert len(bench.api.counted) == BURST - RESERVED - 1
+
+
+def test_all_writes_about_an_object_are_within_its_budget(bench: Bench) -> None:
+    for _ in range(2 * BURST):
+        bench.tell(TROUBLE, *distinct(1), *warnings(2 * BURST))
+    assert len(bench.api.created) + len(bench.api.counted) == BURST
+
+
 def test_an_object_that_has_spent_its_budget_takes_nothing_from_others(bench: Bench) -> None:
-    bench.tell(*distinct(BURST + 1))
+    bench.tell(*warnings(BURST + 1))
     bench.tell(ENABLED, name="contoso")
     assert len(bench.api.created) == BURST + 1
 

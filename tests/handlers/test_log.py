@@ -3,6 +3,8 @@
 import io
 import json
 import logging
+import subprocess
+import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
@@ -160,3 +162,30 @@ def test_libraries_log_warnings_only_whatever_the_level(debug: Lines, library: s
     logging.getLogger(library).info("response body: hunter2")
     OURS.debug("ours")
     assert [line.rpartition(" ")[2] for line in debug()] == ["ours"]
+
+
+WRITES = """
+from exchange_push_operator import log
+log.configure("text", "error")
+with log.about(object="exchange/fabrikam", reconcile_id="1a2b3c4d"):
+    log.audit("pod-1")({"cmdlet": "Disable-PushNotificationProxy", "outcome": "succeeded"})
+"""
+
+
+@pytest.mark.lab
+def test_the_audit_is_json_whatever_people_read_and_is_never_switched_off() -> None:
+    command = [sys.executable, "-c", WRITES]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    line: dict[str, Any] = json.loads(done.stderr)
+    assert line.pop("time").endswith("Z")
+    assert line == {
+        "level": "info",
+        "logger": "exchange_push_operator.audit",
+        "message": "write",
+        "object": "exchange/fabrikam",
+        "reconcile_id": "1a2b3c4d",
+        "audit": True,
+        "instance": "pod-1",
+        "cmdlet": "Disable-PushNotificationProxy",
+        "outcome": "succeeded",
+    }

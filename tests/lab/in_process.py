@@ -262,6 +262,7 @@ class Operator:
         )
         self._graphs: dict[str, InProcessGraph] = {}
         self.accesses: list[ExchangeAccess] = []
+        self.audited: list[tuple[datetime, Mapping[str, Any]]] = []
         self.world = World(
             secrets=self,
             accounts=self,
@@ -275,6 +276,7 @@ class Operator:
             read_only=read_only,
             chance=lambda: chance,
             together=_in_turn,
+            audit=lambda entry: self.audited.append((outside.clock(), entry)),
         )
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:

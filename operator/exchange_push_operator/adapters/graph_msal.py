@@ -6,7 +6,6 @@ import base64
 import json
 import logging
 import time
-import uuid
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from threading import Lock
@@ -18,6 +17,7 @@ from exchange_push_operator.adapters.http import Https, Reply, host_of
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Identity
+from exchange_push_operator.core.request_id import request_id
 
 _LOG = logging.getLogger(__name__)
 _NOT_ACCEPTED = 401
@@ -119,7 +119,7 @@ class EntraGraph:
         return reply
 
     def _once(self, request: GraphRequest, token: str) -> Reply:
-        own_id = str(uuid.uuid4())
+        own_id = request_id()
         reply = self._https.call(
             request.method,
             f"{self._access.graph}/v1.0/{request.path}",

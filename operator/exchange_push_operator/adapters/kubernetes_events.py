@@ -2,7 +2,8 @@
 
 kopf's own recorder makes a new object of every call and needs a kopf context. As in client-go,
 equal events of one object are one series, and an object has a budget: 25 at once, then one in
-five minutes.
+five minutes. The last ten of it are for Warnings that have not been told lately: neither a busy
+day nor one Warning that comes again and again hides another one.
 """
 
 from __future__ import annotations
@@ -21,12 +22,13 @@ from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import GROUP
 from exchange_push_operator.core.errors import PushError
-from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.events import WARNING, Event
 
 _LOG = logging.getLogger(__name__)
 
 CONTROLLER = f"{GROUP}/operator"
 BURST = 25
+RESERVED = 10
 REFILL = timedelta(minutes=5)
 SERIES_WINDOW = timedelta(minutes=6)  # as client-go's finishTime
 
@@ -55,10 +57,10 @@ class Budget:
     tokens: float
     at: datetime
 
-    def spend(self, now: datetime) -> Budget | None:
-        """One event less; None where none is left."""
+    def spend(self, now: datetime, least: int) -> Budget | None:
+        """One event less; None where fewer than ``least`` would be left."""
         tokens = min(float(BURST), self.tokens + (now - self.at) / REFILL)
-        return Budget(tokens - 1, now) if tokens >= 1 else None
+        return Budget(tokens - 1, now) if tokens >= 1 + least else None
 
 
 class _Recent(OrderedDict[K, V], Generic[K, V]):
@@ -141,17 +143,17 @@ class EventRecorder:
 
     def _write(self, resource: Resource, event: Event) -> None:
         now, uid = self._now(), resource["metadata"]["uid"]
-        left = self._budgets.get(uid, Budget(BURST, now)).spend(now)
+        series = self._series.get((uid, event))
+        if series is not None and now - series.last > SERIES_WINDOW:
+            series = None
+        news = event.type == WARNING and series is None
+        left = self._budgets.get(uid, Budget(BURST, now)).spend(now, 0 if news else RESERVED)
         if left is None:
             _LOG.debug("an event was dropped (%s): the object has had too many", event.reason)
             return
         self._budgets[uid] = left
-        series = self._series.get((uid, event))
-        if series is None or now - series.last > SERIES_WINDOW:
-            series = self._create(resource, event, now)
-        else:
-            series = self._count(resource, series, now) or self._create(resource, event, now)
-        self._series[uid, event] = series
+        counted = self._count(resource, series, now) if series else None
+        self._series[uid, event] = counted or self._create(resource, event, now)
 
     def _create(self, resource: Resource, event: Event, now: datetime) -> Series:
         metadata = resource["metadata"]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +12,7 @@ from exchange_push_operator.adapters.winrm_trouble import Gone
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Unreachable
 from exchange_push_operator.core.ports import Answer, Fence
+from exchange_push_operator.core.request_id import request_id
 
 
 @dataclass(slots=True)
@@ -28,7 +28,7 @@ class Request:
     @classmethod
     def of(cls, batch: Sequence[Cmdlet], *, changes: bool) -> Request:
         """A new one; a batch that changes something stops at its first error."""
-        identifier = uuid.uuid4().hex
+        identifier = request_id()
         line = encode_run(identifier, batch, stop_on_error=changes)
         return cls(batch, changes, identifier, line)
 

@@ -65,7 +65,7 @@ class OneController:
         pass is away. Another one might not know what this pass has changed.
         """
         controller = self._controller
-        sent = [pinned(command, controller) for command in batch]
+        sent = [self.sent(command) for command in batch]
         answers = self._exchange.run(server, sent, changes=changes)
         self._controller = self._controller or originating_server(batch, answers)
         for command, answer in zip(sent, answers, strict=False):
@@ -74,10 +74,15 @@ class OneController:
                 raise OutcomeUnknown(message) if changes else Unreachable(message)
         return answers
 
+    def sent(self, command: Cmdlet) -> Cmdlet:
+        """The cmdlet as it is sent; what was prepared so already stays as it is."""
+        return pinned(command, self._controller)
+
 
 def pinned(command: Cmdlet, controller: str) -> Cmdlet:
     """The cmdlet, sent to this controller where it can be."""
-    if not controller or command.name not in TAKE_IT:
+    prepared = any(name == PARAMETER for name, _ in command.parameters)
+    if prepared or not controller or command.name not in TAKE_IT:
         return command
     return replace(command, parameters=(*command.parameters, (PARAMETER, controller)))
 

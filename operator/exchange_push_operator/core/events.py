@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+NORMAL = "Normal"
+WARNING = "Warning"
+
 
 @dataclass(frozen=True, slots=True)
 class Event:

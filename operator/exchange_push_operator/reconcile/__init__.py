@@ -22,12 +22,14 @@ from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
+from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.drifting import drift
+from exchange_push_operator.reconcile.events import events, follows
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
-from exchange_push_operator.reconcile.report import events, follows, report
+from exchange_push_operator.reconcile.report import report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
 from exchange_push_operator.reconcile.walk import walk
 from exchange_push_operator.reconcile.world import Locks, Memory, World
@@ -105,7 +107,8 @@ def _without_looking(
     if config.deleting and deletion.needs_nothing(config):
         return deletion.let_go(config)
     if config.suspended:
-        return Outcome(status.suspended(resource, now), requeue(config, "never"))
+        new = status.suspended(resource, now)
+        return Outcome(new, requeue(config, "never"), events(config.status, new, []))
     ours = FINALIZER in config.finalizers
     if not config.deleting and ours != config.disable_on_delete:
         return Outcome(config.status, requeue(config, "now"), finalizer=config.disable_on_delete)
@@ -157,7 +160,7 @@ def _with_lock(
     resource: Mapping[str, Any], session: Session, memory: Memory, observed: Observations
 ) -> Outcome:
     if session.config.deleting:
-        return deletion.retire(resource, session, observed, session.world.clock())
+        return deletion.retire(resource, session, observed, Trail(session, memory))
     return _walk(resource, session, memory, observed)
 
 

@@ -17,6 +17,7 @@ from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.core.status import with_findings
+from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.key_writing import PlanVoid
@@ -49,17 +50,19 @@ def let_go(config: PushConfig) -> Outcome:
 
 
 def retire(
-    resource: Mapping[str, Any], session: Session, observed: Observations, now: datetime
+    resource: Mapping[str, Any], session: Session, observed: Observations, trail: Trail
 ) -> Outcome:
     """Undo, look again, and let go once nothing is left to undo."""
+    now = session.world.clock()
     done: list[Step] = []
     try:
         for _ in range(_MOST_ROUNDS):
             steps = retirements(session, observed)
+            _keep_trail(trail, steps)
             if not steps:
                 return _gone(session, done)
             for step in steps:
-                perform(session, observed, step)
+                perform(session, observed, step, trail)
                 done.append(step)
             observed = gather(session)
     except (PlanVoid, OutcomeUnknown):
@@ -71,6 +74,12 @@ def retire(
         return _told(waiting(resource, session.config, finding_of(error), now), done)
     message = "undone, but not seen yet"
     return _told(waiting(resource, session.config, unknown(Reason.SETTLING, message), now), done)
+
+
+def _keep_trail(trail: Trail, steps: tuple[Step, ...]) -> None:
+    left = {step.key for step in steps}
+    trail.looked(lambda _, key: key not in left)
+    trail.planned((Reason.DELETING, step) for step in steps)
 
 
 def retirements(session: Session, observed: Observations) -> tuple[Step, ...]:

@@ -7,15 +7,19 @@ out here.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
+from urllib.parse import urlsplit
 
 from exchange_push_operator.core import refusals
+from exchange_push_operator.core.before_after import keys, listed
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import GraphFailed, PushError, Throttled
 from exchange_push_operator.core.key_credentials import KeyCredential, key_ids, read_credentials
 from exchange_push_operator.core.plan import Guard, Step
 from exchange_push_operator.core.ports import Graph
 from exchange_push_operator.core.safety import check_write, still_valid
+from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.session import Session
 
 
@@ -23,7 +27,7 @@ class PlanVoid(Exception):
     """What the plan rested on has changed in the meantime: look again, plan again."""
 
 
-def write_keys(session: Session, step: Step) -> None:
+def write_keys(session: Session, step: Step, trail: Trail) -> None:
     """Send a step's PATCH; where an expired key is in its way, its other forms in turn.
 
     Raises: Refused, GraphFailed, Unreachable, Throttled, OutcomeUnknown, PlanVoid.
@@ -36,7 +40,7 @@ def write_keys(session: Session, step: Step) -> None:
         for again, form in enumerate((command, *step.fallbacks)):
             entries = _entries(session, graph, guard, name)
             check_write(form, guard, entries, again=again > 0)
-            refused = _send(graph, form)
+            refused = _send(session, step, trail, form, entries)
             if refused is None:
                 _read_back(session, graph, guard, form, name)
                 return
@@ -57,9 +61,20 @@ def _entries(session: Session, graph: Graph, guard: Guard, name: str) -> tuple[K
     return entries
 
 
-def _send(graph: Graph, command: GraphRequest) -> GraphFailed | None:
+def _send(
+    session: Session,
+    step: Step,
+    trail: Trail,
+    form: GraphRequest,
+    entries: Sequence[KeyCredential],
+) -> GraphFailed | None:
+    graph, where = session.graph, urlsplit(session.config.tenant.cloud.graph).netloc
+    if graph is None:
+        raise AssertionError("a Graph change needs a session")
     try:
-        graph.send(command)
+        with trail.writing(step, where, form, keys(entries)) as made:
+            graph.send(form)
+            made.after = listed((form.body or {})["keyCredentials"])
     except GraphFailed as error:
         return error
     return None

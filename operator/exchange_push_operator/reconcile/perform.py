@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
 from exchange_push_operator.core import organization, rollover_seen
-from exchange_push_operator.core.commands import Ahead, Cmdlet
+from exchange_push_operator.core.before_after import after, before
+from exchange_push_operator.core.commands import Ahead, Cmdlet, Row
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Observations, not_permitted
 from exchange_push_operator.core.organization import AuthConfig
@@ -17,31 +19,44 @@ from exchange_push_operator.core.safety import (
     touches_auth_config,
 )
 from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.key_writing import write_keys
 from exchange_push_operator.reconcile.session import Session
 
 
-def perform(session: Session, observed: Observations, step: Step) -> None:
+def perform(session: Session, observed: Observations, step: Step, trail: Trail) -> None:
     """Make one change.
 
     Raises: Refused, CmdletFailed, GraphFailed, Unreachable, Throttled, OutcomeUnknown, PlanVoid.
     """
     session.check()
+    if session.world.read_only or session.config.observe:
+        message = "nothing may be written, and a write was about to be made"
+        raise AssertionError(message)
     policy = session.world.policy()
     policy.check(session.config)
     policy.check_tenant(session.config, session.tenant_id)
     if isinstance(step.command, Cmdlet):
-        server = step.server or writer(observed)
-        with reading("Get-AuthConfig"):
-            auth = organization.auth_config(observed)
-            manage = session.config.roll_over is not None
-            made = rollover_seen.made_to_follow(observed, auth) if manage else ()
-            check_cmdlet(step, auth, manage=manage, made=made)
-        if touches_auth_config(step):
-            _still_the_same(session, observed, auth)
-        _run(session, server, dated(session, server, step.command))
+        _change(session, observed, step, step.command, trail)
     else:
-        write_keys(session, step)
+        write_keys(session, step, trail)
+
+
+def _change(
+    session: Session, observed: Observations, step: Step, command: Cmdlet, trail: Trail
+) -> None:
+    server = step.server or writer(observed)
+    with reading("Get-AuthConfig"):
+        auth = organization.auth_config(observed)
+        manage = session.config.roll_over is not None
+        made = rollover_seen.made_to_follow(observed, auth) if manage else ()
+        check_cmdlet(step, auth, manage=manage, made=made)
+    if touches_auth_config(step):
+        _still_the_same(session, observed, auth)
+    command = session.exchange.sent(dated(session, server, command))
+    was = before(observed, server, command)
+    with trail.writing(step, server, command, was) as written:
+        written.after = after(was, command, _run(session, server, command))
 
 
 def _still_the_same(session: Session, observed: Observations, auth: AuthConfig) -> None:
@@ -96,10 +111,11 @@ def writer(observed: Observations) -> str:
     raise Unreachable(f"every server that answers is in maintenance: {', '.join(sorted(resting))}")
 
 
-def _run(session: Session, server: str, command: Cmdlet) -> None:
+def _run(session: Session, server: str, command: Cmdlet) -> Sequence[Row]:
     (answer,) = session.exchange.run(server, (command,), changes=True)
     if answer.error is not None:
         raise _described(server, command, answer.error)
+    return answer.rows
 
 
 def _described(server: str, command: Cmdlet, error: CmdletFailed) -> PushError:

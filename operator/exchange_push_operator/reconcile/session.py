@@ -38,14 +38,15 @@ class Session:
     """One signed-in pass.
 
     ``exchange`` looks and changes through one domain controller, ``everywhere`` through that of
-    each server.
+    each server, both as ``account``.
     """
 
     config: PushConfig
     world: World
     tenant_id: str
-    exchange: Exchange
+    exchange: OneController
     everywhere: Exchange
+    account: str
     graph: Graph | None
     identity: Identity | None
     deadline: datetime
@@ -71,7 +72,8 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
     policy.check(config)
     tenant_id = _resolve(config, world)
     policy.check_tenant(config, tenant_id)
-    exchange = world.exchange(_exchange_access(config, world))
+    access = _exchange_access(config, world)
+    exchange = world.exchange(access)
     graph, identity = None, None
     if config.needs_entra:
         graph = world.graph(_graph_access(config, world, tenant_id, now))
@@ -83,6 +85,7 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
         tenant_id=tenant_id,
         exchange=OneController(exchange),
         everywhere=exchange,
+        account=access.username,
         graph=graph,
         identity=identity,
         deadline=now + config.timing.timeout,

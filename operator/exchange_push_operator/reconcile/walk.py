@@ -5,7 +5,7 @@ Success is an empty plan after looking again, not a call that raised nothing.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -17,6 +17,7 @@ from exchange_push_operator.core.errors import CmdletFailed, OutcomeUnknown, Pus
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
+from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.key_writing import PlanVoid
@@ -90,12 +91,14 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
     clock = session.world.clock
     start_anew(memory, session.config.generation)
     recall(session, memory, observed, clock())
-    result = Walk(*_look_closer(session, memory, observed, clock()))
+    result, trail = Walk(*_look_closer(session, memory, observed, clock())), Trail(session, memory)
     for _ in range(_MOST_ROUNDS):
+        trail.looked(_shown(memory, result, clock()))
         steps = performable(session, memory, result) if may_write else []
         if not steps or result.failure:
             break
-        if not _round(session, memory, result, steps):
+        trail.planned(result.remaining)
+        if not _round(session, memory, result, steps, trail):
             break
         try:
             observed = gather(session)
@@ -168,8 +171,25 @@ def awaits_administrator(session: Session, step: Step) -> bool:
     return not refusals.may_write(session.config, session.identity)
 
 
+def _shown(memory: Memory, result: Walk, now: datetime) -> Callable[[str, str], bool | None]:
+    """What a look shows of a change whose answer was lost."""
+    planned = {step.key: step for _, step in result.remaining}
+    reader = result.observed.primary
+
+    def was_made(stage: str, key: str) -> bool | None:
+        if key in planned:
+            return None if settling(memory, planned[key], reader, now) else False
+        return None if result.plans[stage].finding.status == "Unknown" else True
+
+    return was_made
+
+
 def _round(
-    session: Session, memory: Memory, result: Walk, steps: Sequence[tuple[str, Step]]
+    session: Session,
+    memory: Memory,
+    result: Walk,
+    steps: Sequence[tuple[str, Step]],
+    trail: Trail,
 ) -> bool:
     """Perform steps in order up to the first failure; whether another look is worth it.
 
@@ -182,7 +202,7 @@ def _round(
         if name != _LAST:  # what was probed before a change says nothing of after it
             memory.probed.clear()
         try:
-            perform(session, result.observed, step)
+            perform(session, result.observed, step, trail)
         except PlanVoid:
             result.tried.discard(step.key)
             return True

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import random
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
+from typing import Any
 
 from exchange_push_operator.core.policy import Policy
 from exchange_push_operator.core.ports import (
@@ -53,6 +54,10 @@ def _never() -> bool:
     return False
 
 
+def _unheard(_entry: Mapping[str, Any]) -> None:
+    """Nobody keeps the audit."""
+
+
 @dataclass(frozen=True, slots=True)
 class World:
     """The doors to the outside, made once by the console command."""
@@ -71,6 +76,7 @@ class World:
     unreachable_grace: timedelta = timedelta(minutes=5)
     stopping: Callable[[], bool] = _never
     chance: Callable[[], float] = random.random
+    audit: Callable[[Mapping[str, Any]], None] = _unheard
 
 
 @dataclass(slots=True)
@@ -95,6 +101,7 @@ class Memory:
     unreachable_since: datetime | None = None
     made: dict[str, list[datetime]] = field(default_factory=dict)
     unseen: dict[str, Unseen] = field(default_factory=dict)
+    unanswered: dict[str, Mapping[str, Any]] = field(default_factory=dict)
     drifting: set[str] = field(default_factory=set)
     generation: int = 0
     superseded: Callable[[], bool] = _never
