@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -9,6 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 from hypothesis import settings
 
+from lab.canary import CANARIES, Listener
 from lab.exchange import pwsh
 from lab.exchange.leftovers import LEFTOVERS
 
@@ -49,6 +51,26 @@ def control_plane() -> Iterator[ControlPlane]:
 
     with ControlPlane(audit=True) as running:
         yield running
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _the_log_is_listened_to() -> Iterator[None]:
+    """All of it: what `--log-level=debug` would show too, and what libraries say."""
+    ours, listener = logging.getLogger("exchange_push_operator"), Listener()
+    for logger in (logging.getLogger(), ours):
+        logger.addHandler(listener)
+    ours.setLevel(logging.DEBUG)
+    yield
+    for logger in (logging.getLogger(), ours):
+        logger.removeHandler(listener)
+    assert CANARIES.take() == []
+
+
+@pytest.fixture(autouse=True)
+def _no_secret_gets_out() -> Iterator[None]:
+    """No password, client secret, private key or token in any output (lab/canary.py)."""
+    yield
+    assert CANARIES.take() == []
 
 
 @pytest.fixture(autouse=True)

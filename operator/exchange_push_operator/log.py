@@ -2,7 +2,8 @@
 
 No secret gets in, by construction: only what is named here is written, a Sensitive prints ``***``,
 the text of a foreign exception is not shown (its type and place are), and libraries that log
-headers and bodies are never asked for more than warnings.
+headers and bodies are never asked for more than warnings. Below that is a net: what looks like a
+token, an Authorization header or a private key is written as ``***``.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from typing import Any, TextIO
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.errors import PushError
+from exchange_push_operator.core.scrub import redact
 from exchange_push_operator.reconcile import Outcome
 
 _PACKAGE = __name__.partition(".")[0]
@@ -121,6 +123,10 @@ class JsonFormatter(logging.Formatter):
 
     def format(self, record: logging.LogRecord) -> str:
         """Write a record."""
+        return redact(self.plain(record))
+
+    def plain(self, record: logging.LogRecord) -> str:
+        """The same before anything is redacted."""
         line: dict[str, Any] = {
             "time": _time(record),
             "level": record.levelname.lower(),
@@ -148,7 +154,7 @@ class TextFormatter(logging.Formatter):
         ]
         line = " ".join(words)
         trouble = _trouble(record)
-        return f"{line}\n{trouble}" if trouble else line
+        return redact(f"{line}\n{trouble}" if trouble else line)
 
 
 def _log_the_end(

@@ -17,6 +17,7 @@ from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.ports import Sensitive
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import Outcome
+from lab.canary import CANARIES
 
 OURS = logging.getLogger("exchange_push_operator.handlers.controller")
 RESOURCE = {"metadata": {"namespace": "exchange", "name": "fabrikam", "generation": 3}}
@@ -147,6 +148,32 @@ def test_the_text_of_a_foreign_exception_is_not_shown(form: str) -> None:
         assert "graph.microsoft.com does not answer" in shown
         assert "ValueError" in shown
         assert "test_log.py" in shown
+
+
+@pytest.mark.parametrize("form", ["text", "json"])
+@pytest.mark.parametrize(
+    "secret",
+    [
+        "eyJhbGciOiJQUzI1NiJ9.eyJhdWQiOiJhcGk6Ly8ifQ.c2lnbmF0dXJl",
+        "Authorization: Bearer 0.AbCdEfGhIjKlMnOpQr",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBgkqhkiG9w0BAQEFAASC\n-----END PRIVATE KEY-----",
+        "-----BEGIN RSA PRIVATE KEY-----\nMIIEpAIBAAKCAQEA and cut off",
+    ],
+    ids=["token", "header", "key", "half a key"],
+)
+def test_what_looks_like_a_secret_is_not_shown(form: str, secret: str) -> None:
+    for lines in lines_of(form):
+        OURS.info("the server said: %s", secret)
+        (line,) = lines()
+        shown = json.loads(line)["message"] if form == "json" else line
+        assert shown.partition("said: ")[2].removeprefix("Authorization: ") == "***"
+    CANARIES.take()  # they were put there on purpose
+
+
+def test_a_certificate_is_shown_as_it_is(machine: Lines) -> None:
+    public = "MIIDazCCAlOgAwIBAgIUeyJhbGciOiJQUzI1NiJ9+/eyJhbGciOiJQUzI1NiJ9="
+    OURS.info("key %s", public)
+    assert record(machine)["message"] == f"key {public}"
 
 
 def test_what_a_server_said_cannot_look_like_a_line_of_ours(text: Lines) -> None:

@@ -21,6 +21,7 @@ from exchange_push_operator.core.policy import Policy, parse_policy
 from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Graph, GraphAccess
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
+from lab.canary import CANARIES, Heard
 from lab.exchange.build import default_organization
 from lab.exchange.dump import dump
 from lab.exchange.in_process import InProcessExchange
@@ -229,6 +230,7 @@ def lab(
         microsoft365=microsoft365,
         guid=ANOTHER_GUID if beside else ORGANIZATION_GUID,
     )
+    CANARIES.plant("password", PASSWORD)
     secrets = {
         "fabrikam-exchange": {"username": b"CORP\\svc-epo", "password": PASSWORD.encode()},
         "fabrikam-entra": {
@@ -264,19 +266,21 @@ class Operator:
         self.accesses: list[ExchangeAccess] = []
         self.audited: list[tuple[datetime, Mapping[str, Any]]] = []
         self.world = World(
-            secrets=self,
-            accounts=self,
+            secrets=Heard(self),
+            accounts=Heard(self),
             exchange=self._exchange,
             graph=self._graph,
-            metadata=InProcessMetadata(
-                outside.microsoft365, before=self._before_call, after=self._after_call
+            metadata=Heard(
+                InProcessMetadata(
+                    outside.microsoft365, before=self._before_call, after=self._after_call
+                )
             ),
             policy=self._policy,
             clock=outside.clock,
             read_only=read_only,
             chance=lambda: chance,
             together=_in_turn,
-            audit=lambda entry: self.audited.append((outside.clock(), entry)),
+            audit=self._audit,
         )
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
@@ -310,7 +314,14 @@ class Operator:
             self.lab.clock.forward(seconds=1)
         return outcomes
 
+    def _audit(self, entry: Mapping[str, Any]) -> None:
+        CANARIES.show("audit", entry)
+        self.audited.append((self.lab.clock(), entry))
+
     def _store(self, outcome: Outcome) -> None:
+        CANARIES.show("status", outcome.status)
+        CANARIES.show("event", [str(event) for event in outcome.events])
+        CANARIES.show("log", outcome.changes)
         if outcome.status:
             self.lab.resource["status"] = dict(outcome.status)
         metadata = self.lab.resource["metadata"]
@@ -325,14 +336,16 @@ class Operator:
 
     def _exchange(self, access: ExchangeAccess) -> Exchange:
         self.accesses.append(access)
-        return self.exchange
+        heard: Exchange = Heard(self.exchange)
+        return heard
 
     def _graph(self, access: GraphAccess) -> Graph:
         if access.version not in self._graphs:
             self._graphs[access.version] = InProcessGraph(
                 self.lab.microsoft365, access, before=self._before_call, after=self._after_call
             )
-        return self._graphs[access.version]
+        heard: Graph = Heard(self._graphs[access.version])
+        return heard
 
     def _before_exchange(self, _server: str, _batch: Sequence[Cmdlet], _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
         self.before()

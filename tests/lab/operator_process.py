@@ -14,6 +14,7 @@ from pathlib import Path
 import requests
 
 from lab import wait
+from lab.canary import CANARIES
 from lab.network.redirect import Redirect
 from lab.processes import Process, Processes
 
@@ -62,8 +63,9 @@ class OperatorProcess:
         """Start it and wait until it watches; AssertionError with its last words if it ends."""
         assert self._process is None, "the operator runs already"
         self._started_at = len(self.log)
-        command = [str(COMMAND), "run", *arguments]
-        self._process = self._processes.start(command, self._environment(), self.log_file)
+        command, environment = [str(COMMAND), "run", *arguments], self._environment()
+        CANARIES.show("process list", [*command, *environment.values()])
+        self._process = self._processes.start(command, environment, self.log_file)
         wait.until(self._started_or_ended, _START, "the operator to start")
         if self._process.poll() is not None:
             words = self.log[self._started_at :].strip()
@@ -74,7 +76,9 @@ class OperatorProcess:
     def stop(self) -> int:
         """SIGTERM; its exit code, 0 where it did not run."""
         process, self._process = self._process, None
-        return self._processes.stop(process) if process else 0
+        code = self._processes.stop(process) if process else 0
+        CANARIES.show("log", self.log[self._started_at :])
+        return code
 
     def freeze(self) -> None:
         """SIGSTOP: nothing of it runs until ``thaw``."""
@@ -106,6 +110,7 @@ class OperatorProcess:
         process, self._process = self._process, None
         if process:
             self._processes.kill(process)
+        CANARIES.show("log", self.log[self._started_at :])
 
     def _started_or_ended(self) -> bool:
         assert self._process is not None

@@ -13,7 +13,9 @@ import pytest
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.parse import parse
+from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.session import open_session
+from exchange_push_operator.reconcile.walk import walk
 from lab.exchange.faults import set_fault
 from lab.exchange.in_process import InProcessExchange
 from lab.in_process import BY_SECRET, Lab, Operator, lab
@@ -280,6 +282,16 @@ def test_an_installation_that_may_only_read_writes_nothing_and_audits_nothing(
     for _ in range(3):
         operator.run()
         outside.clock.now += timedelta(hours=2)
+    assert (written(outside), operator.audited) == (0, [])
+
+
+def test_not_even_a_mistake_of_ours_writes_there() -> None:
+    outside = lab(BY_SECRET)
+    operator = outside.operator(read_only=True)
+    operator.step()  # it writes down which organisation this is
+    session = open_session(parse(outside.resource), operator.world, outside.clock())
+    with pytest.raises(AssertionError, match="nothing may be written"):
+        walk(session, operator.memory, gather(session), may_write=True)
     assert (written(outside), operator.audited) == (0, [])
 
 

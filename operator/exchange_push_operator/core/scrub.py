@@ -1,4 +1,7 @@
-"""A server's own text, made fit for a status: without what is another at each call."""
+"""Texts of others, made fit to be shown: in a status without what is another at each call.
+
+Secrets are kept out of texts where these are made; ``redact`` is the net below that.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,16 @@ _VOLATILE = re.compile(
     r"(?:Z|[+-]\d{2}:?\d{2}\b)?)?"
     r"|(?<!\d)\d{1,2}:\d{2}:\d{2}(?:\.\d+)?(?: ?[AP]M)?"  # a time or a duration
 )
+_SECRET = re.compile(
+    r"eyJ[\w-]{8,}\.[\w.-]*"  # a token, whole or cut off in its second part
+    r"|(?:Bearer|Basic|Negotiate) +[\w.~+/=-]{16,}"  # what an Authorization header has
+    r"|-----BEGIN [A-Z ]*PRIVATE KEY-----(?:[\w\s+/=-]|\\n)*"  # line ends as JSON has them too
+)
+
+
+def redact(text: str) -> str:
+    """The text with ``***`` in place of what looks like a token, a header or a private key."""
+    return _SECRET.sub("***", text)
 
 
 def scrub(text: str) -> str:

@@ -79,7 +79,6 @@ class Metrics:
         self.registry = CollectorRegistry()
         self._now = now
         self._resources = ResourceMetrics()
-        self.registry.register(self._resources)
         labels = ("endpoint", "operation", "code")
         self._passes = self._counter("reconcile_total", "Passes, by how they ended.", "result")
         self._pass_seconds = self._histogram(
@@ -126,7 +125,7 @@ class Metrics:
 
     def render(self) -> bytes:
         """Everything as Prometheus' text, of the type ``CONTENT_TYPE``."""
-        return generate_latest(self.registry)
+        return generate_latest(self.registry) + self._resources.render()
 
     def watch_queue(self, depth: Callable[[], float], oldest: Callable[[], float]) -> None:
         """Ask these two at every scrape."""

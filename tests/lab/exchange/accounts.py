@@ -8,6 +8,7 @@ import weakref
 from collections.abc import Mapping
 from pathlib import Path
 
+from lab.canary import CANARIES
 from lab.exchange.counters import Counters
 
 DNS_DOMAIN = "corp.fabrikam.com"
@@ -37,6 +38,7 @@ class Accounts:
         if ":" in password or "\n" in password:
             message = "a password of the lab holds neither colon nor newline"
             raise ValueError(message)
+        CANARIES.plant("password", password)
         self._passwords[username] = password
         lines = [line for name, word in self._passwords.items() for line in self._lines(name, word)]
         self.path.write_text("\n".join(lines) + "\n", encoding="utf-8")

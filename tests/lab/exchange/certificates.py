@@ -16,6 +16,8 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import rsa
 from cryptography.x509.oid import NameOID
 
+from lab.canary import CANARIES
+
 AUTH_SUBJECT = "CN=Microsoft Exchange Server Auth Certificate"
 LIFETIME = timedelta(days=365 * 5 + 1)
 
@@ -66,6 +68,7 @@ class Mint:
             pool = _POOL.setdefault(size, [])
             if index == len(pool):
                 pool.append(rsa.generate_private_key(public_exponent=65537, key_size=size))
+                CANARIES.plant_key("private key of Exchange", pool[index])
             return pool[index]
 
     def self_signed(

@@ -12,6 +12,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import TypeAlias
 
+from lab.canary import CANARIES
 from lab.exchange import configuration, soap
 from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
@@ -194,6 +195,7 @@ class WinRMService:
     def _command(self, request: Request, shell: Shell) -> str:
         bootstrap = self._bootstrap()
         command_id = str(uuid.uuid4()).upper()
+        CANARIES.show_command(request.command)
         self.counters.add("processes")
         shell.commands[command_id] = self._call_file(request.command, shell) or self._start(
             request.command, bootstrap, lambda: self._host_of(shell, bootstrap.sha256)

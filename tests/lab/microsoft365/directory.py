@@ -15,6 +15,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives import hashes
 from cryptography.hazmat.primitives.serialization import Encoding
 
+from lab.canary import CANARIES
+
 ROLES = frozenset({"Application.ReadWrite.All", "Organization.Read.All"})
 
 
@@ -97,6 +99,9 @@ class ClientSecret:
 
     text: str = field(repr=False)
     end: datetime
+
+    def __post_init__(self) -> None:
+        CANARIES.plant("client secret", self.text)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,14 +20,17 @@ from cryptography.hazmat.primitives.serialization import (
 )
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from lab.canary import CANARIES
+
 _DAY = timedelta(days=1)
 
 
 @functools.cache
 def rsa_key(name: str) -> rsa.RSAPrivateKey:
     """The process's RSA key of that name: made once, as making one takes a tenth of a second."""
-    del name  # only tells the keys apart
-    return rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    key = rsa.generate_private_key(public_exponent=65537, key_size=2048)
+    CANARIES.plant_key(f"private key of {name}", key)
+    return key
 
 
 def key_pem(key: rsa.RSAPrivateKey) -> bytes:
