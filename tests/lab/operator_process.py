@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import shlex
@@ -75,6 +76,9 @@ class OperatorProcess:
 
     def stop(self) -> int:
         """SIGTERM; its exit code, 0 where it did not run."""
+        if self.running:
+            with contextlib.suppress(requests.RequestException, IndexError):
+                CANARIES.show("metrics", self.health("/metrics")[1])
         process, self._process = self._process, None
         code = self._processes.stop(process) if process else 0
         CANARIES.show("log", self.log[self._started_at :])
