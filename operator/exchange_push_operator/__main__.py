@@ -154,6 +154,7 @@ def _election(settings: Settings, closing: ExitStack) -> Election | None:
     client = sign_in(settings.kubeconfig, 2, patient=False)
     closing.callback(client.close)
     lease = KubernetesLease(KubernetesApi(client, TIMEOUTS), namespace, settings.lease_name)
+    lease.read()  # what cannot be read is better told now than by a replica that never leads
     # No other process ever has this name, not even the next one in this Pod.
     me = f"{socket.gethostname()}_{uuid.uuid4()}"
     return Election(lease, me, Clocks(clock.steady, clock.now))
