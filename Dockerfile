@@ -17,7 +17,7 @@ COPY requirements requirements
 # The build tools come from a lock too, so nothing is fetched that is not pinned by hash.
 RUN python3 -m venv /build \
  && /build/bin/pip install --no-cache-dir --require-hashes -r requirements/image.txt \
- && /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --require-hashes \
+ && CFLAGS=-g0 /build/bin/pip wheel --no-cache-dir --no-deps --no-build-isolation --require-hashes \
       -r requirements/kerberos.txt -w /wheels
 COPY pyproject.toml README.md LICENSE ./
 COPY operator operator

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import argparse
 import contextlib
+import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 from lab import binaries, wait
@@ -84,11 +86,21 @@ def build_image(base: str) -> Path:
     return archive
 
 
+def image_of(archive: Path) -> str:
+    """The name that the image has in it."""
+    with tarfile.open(archive) as files:
+        manifest = files.extractfile("manifest.json")
+        assert manifest is not None
+        names: list[str] = json.load(manifest)[0]["RepoTags"]
+    return names[0]
+
+
 def run_secluded(archive: Path) -> int:
     """Run the performance in its namespaces; its exit code."""
     before = firewall()
     command = ["unshare", "--net", "--mount", "--pid", "--fork", "--mount-proc", "--kill-child"]
-    command += [sys.executable, "-m", "lab.node.performance", str(archive), IMAGE, CGROUP]
+    command += [sys.executable, "-m", "lab.node.performance"]
+    command += [str(archive), image_of(archive), CGROUP]
     # A session of its own: Ctrl-C reaches us alone. The pipe's end tells it that we are gone.
     process = subprocess.Popen(command, stdin=subprocess.PIPE, start_new_session=True)
     network = ""
