@@ -95,9 +95,10 @@ class Acts:
         self.screen.good("one certificate, one key, one auth server, and the proxy: nothing lost")
 
     def _without_ca(self) -> None:
-        self.screen.step("Without the CA: helm upgrade with no caBundle")
+        self.screen.step("Without the CA: helm upgrade with no caBundle, and a new resource")
         self._release.upgrade(caBundle={"configMapName": ""})
-        self.stage.reconcile_now()
+        self._start_afresh()
+        self.stage.apply()
         self.stage.wait_shown("get", "epc", "-o", "wide", text="not trusted")
         self._show_resource()
         self._recover("the CA is back")
@@ -118,9 +119,9 @@ class Acts:
         self.screen.step("A CA Secret that is not there: the new Pods wait, the old ones work on")
         missing = {"configMapName": "", "secretName": "not-there"}
         self._release.upgrade(wait=False, caBundle=missing)
-        self.stage.wait_shown("get", "events", text="not-there", namespace=NAMESPACE)
-        self.stage.show("get", "pods", namespace=NAMESPACE)
         words = ("describe", "pods", f"--selector=app.kubernetes.io/instance={NAME}")
+        self.stage.wait_shown(*words, text="FailedMount", namespace=NAMESPACE)
+        self.stage.show("get", "pods", namespace=NAMESPACE)
         self.stage.show(*words, namespace=NAMESPACE, only="FailedMount|not-there")
         self._recover("the CA is named again")
 
@@ -131,7 +132,7 @@ class Acts:
         words = ("describe", "pods", f"--selector=app.kubernetes.io/instance={NAME}")
         self.stage.wait_shown(*words, text="OOMKilled", namespace=NAMESPACE)
         self.stage.show("get", "pods", namespace=NAMESPACE)
-        self.stage.show(*words, namespace=NAMESPACE, only="OOMKilled|Exit Code: *137|Back-off")
+        self.stage.show(*words, namespace=NAMESPACE, only="OOMKilled|137|Back-off")
         self._recover("enough memory again")
 
     def _uninstall(self) -> None:

@@ -16,6 +16,8 @@ from lab.installation import Installation, Names
 from lab.node.release import NAMESPACE
 from lab.resource_client import ResourceClient
 
+_WARNINGS = ("get", "events", "--all-namespaces", "--field-selector=type=Warning")
+
 
 class Stage(ResourceClient):
     """Resources of the namespace `exchange`; prints what is done and each figure."""
@@ -72,7 +74,7 @@ class Stage(ResourceClient):
         text = self.cluster.run_kubectl(*words, namespace=where).stdout
         wanted = only.split("|") if only else [""]
         picked = [line for line in text.splitlines() if any(word in line for word in wanted)]
-        self.screen.output("\n".join(line[:180] for line in picked))
+        self.screen.output("\n".join(dict.fromkeys(line[:180] for line in picked)))
         return text
 
     def wait_shown(self, *words: str, text: str, namespace: str | None = None) -> None:
@@ -90,6 +92,6 @@ class Stage(ResourceClient):
         """Resources and Pods, for people who wait in vain."""
         shown = [
             self.cluster.run_kubectl(*words, check=False).stdout
-            for words in (("get", "pods,epc", "-A", "-o", "wide"), ("get", "events", "-A"))
+            for words in (("get", "pods,epc", "-A", "-o", "wide"), _WARNINGS)
         ]
         return "\n".join([*shown, *self.operator_log.splitlines()[-20:]])
