@@ -135,14 +135,15 @@ def network_of(process: Process) -> str:
 
 
 def remove_cgroups() -> None:
-    """Cgroups are the one thing that no namespace takes along; they are empty by now."""
+    """Cgroups are the one thing that no namespace takes along: ours, and those of a killed run."""
     for hierarchy in hierarchies():
         for root in hierarchy.glob("exchange-push-e2e-*"):
+            starter = root.name.rpartition("-")[2]
+            if root.name != CGROUP and Path("/proc", starter).exists():
+                continue  # a run beside this one
             for folder in sorted((p for p in root.rglob("*") if p.is_dir()), reverse=True):
-                with contextlib.suppress(OSError):  # of a run beside this one
-                    folder.rmdir()
-            with contextlib.suppress(OSError):
-                root.rmdir()
+                folder.rmdir()
+            root.rmdir()
 
 
 def leftovers(network: str, before: str) -> list[str]:
