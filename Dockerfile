@@ -13,7 +13,7 @@ RUN apt-get update \
       gcc libc6-dev libkrb5-dev python3-dev python3-venv \
  && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
-COPY requirements requirements
+COPY requirements/image.txt requirements/kerberos.txt requirements/
 # The build tools come from a lock too, so nothing is fetched that is not pinned by hash.
 RUN python3 -m venv /build \
  && /build/bin/pip install --no-cache-dir --require-hashes -r requirements/image.txt \

@@ -80,7 +80,14 @@ def build_image(base: str) -> Path:
     """Run `make image`; its archive."""
     archive = cache_folder() / "e2e-image.tar"
     command = ["sh", "hack/image.sh", IMAGE, "", base, str(archive)]
-    if subprocess.run(command, cwd=ROOT, check=False).returncode:
+    process = subprocess.Popen(command, cwd=ROOT, start_new_session=True)
+    try:
+        failed = process.wait()
+    except BaseException:
+        os.killpg(process.pid, signal.SIGTERM)  # the engine that it has started, too
+        process.wait()
+        raise
+    if failed:
         message = "the image was not built; where no base can be pulled: ARGS=--base=stand-in"
         raise SetupError(message)
     return archive
