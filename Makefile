@@ -35,7 +35,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster e2e-gitops clean which-python
+.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster e2e-gitops bench-scale clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -122,6 +122,9 @@ e2e-gitops: $(READY) ## The operator under the real Argo CD and the real Flux; n
 
 bench-exchange: $(READY) ## The table of docs/performance.md: our looks over WinRM against one script for each
 	@$(BIN)/python -m lab.exchange_bench $(ARGS)
+
+bench-scale: $(READY) ## 1,000 and 5,000 resources on a real API server: time, memory, writes
+	@$(BIN)/python -m lab.scale $(ARGS)
 
 clean: ## Remove what make has put into this folder (the cache of built binaries stays)
 	rm -rf .venv .venv.lock .lab .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis .coverage dist

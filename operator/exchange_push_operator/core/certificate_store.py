@@ -10,7 +10,7 @@ from typing import Any, TypeAlias
 
 from exchange_push_operator.core import friendly_name, organization
 from exchange_push_operator.core.commands import Cmdlet, Row, cmdlet
-from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.looks import ORGANIZATION, Observations, once
 from exchange_push_operator.core.x509 import Certificate, read_certificate
 
 LOCAL_CERTIFICATES = cmdlet("Get-LocalCertificate")
@@ -46,6 +46,7 @@ class Held(Enum):
     UNSEEN = "unseen"
 
 
+@once
 def stored_certificates(observed: Observations, name: str) -> Store:
     """A listed server's store by thumbprint. Raises: Refused, CmdletFailed."""
     return _store(observed, observed.server(name, LOCAL_CERTIFICATES))

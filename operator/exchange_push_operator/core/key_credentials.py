@@ -14,6 +14,7 @@ import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from exchange_push_operator.core.commands import GraphRequest
@@ -143,12 +144,18 @@ def _bytes(text: str) -> bytes | None:
 
 def own_key_id(organization_id: str, certificate: Certificate, counter: int) -> str:
     """Our keyId: known without memory, so a crash cannot make a second key (safety rule 5)."""
-    return str(uuid.uuid5(_NAMESPACE, f"{organization_id}/{certificate.sha256}/{counter}"))
+    return _key_ids(organization_id, certificate.sha256)[counter]
+
+
+@lru_cache(maxsize=1024)
+def _key_ids(organization_id: str, sha256: str) -> tuple[str, ...]:
+    made_of = (f"{organization_id}/{sha256}/{counter}" for counter in range(8))
+    return tuple(str(uuid.uuid5(_NAMESPACE, text)) for text in made_of)
 
 
 def own_key_ids(organization_id: str, certificate: Certificate) -> tuple[str, ...]:
     """The keyIds that we may have given to this certificate, in the order of their use."""
-    return tuple(own_key_id(organization_id, certificate, counter) for counter in range(8))
+    return _key_ids(organization_id, certificate.sha256)
 
 
 def new_entry(certificate: Certificate, key_id: str, starts: datetime) -> Mapping[str, Any]:

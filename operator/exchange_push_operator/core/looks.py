@@ -8,7 +8,8 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused, SpecError
@@ -56,6 +57,10 @@ class Observations:
     documents: Mapping[str, Mapping[str, Any] | PushError | None] = field(default_factory=dict)
     identity: Identity | None = None
     period: tuple[datetime, datetime] | None = None
+    # What `once` keeps; `replace` starts with nothing kept.
+    kept: dict[tuple[object, ...], Any] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
     @property
     def primary(self) -> str:
@@ -95,6 +100,26 @@ class Observations:
         errors: list[object] = [self.away[name] for name in sorted(self.away)]
         errors += self.graph_answers.values()
         return (error for error in errors if isinstance(error, Refused | SpecError))
+
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+def once(
+    read: Callable[Concatenate[Observations, P], R],
+) -> Callable[Concatenate[Observations, P], R]:
+    """Read the same answers once: many stages want what a server says of itself."""
+
+    @wraps(read)
+    def kept(observed: Observations, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        key = (read, *args, *kwargs.values())
+        if key not in observed.kept:
+            observed.kept[key] = read(observed, *args, **kwargs)
+        found: R = observed.kept[key]
+        return found
+
+    return kept
 
 
 def not_permitted(command: Cmdlet, error: CmdletFailed) -> PushError:

@@ -15,7 +15,7 @@ from exchange_push_operator.core import exchange_server
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.exchange_server import ExchangeServer, Version
-from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.looks import Observations, once
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.x509 import parse_utc
 
@@ -71,6 +71,7 @@ class AuthConfig:
         return thumbprint in (self.current, self.next, self.previous)
 
 
+@once
 def organization_id(observed: Observations) -> str:
     """The GUID of the Exchange organisation. Raises: Refused, CmdletFailed."""
     rows = observed.organization(ORGANIZATION_CONFIG)
@@ -88,6 +89,7 @@ def exchange_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
     return tuple(server for server in all_servers(observed) if server.in_scope)
 
 
+@once
 def all_servers(observed: Observations) -> tuple[ExchangeServer, ...]:
     """Every server of the organisation, Edge and older ones too. Raises: Refused, CmdletFailed.
 
@@ -110,6 +112,7 @@ def unlisted(observed: Observations, listed: tuple[str, ...]) -> tuple[ExchangeS
     return tuple(server for server in exchange_servers(observed) if server.fqdn not in named)
 
 
+@once
 def local_server(observed: Observations, name: str) -> LocalServer:
     """What a server says of itself. Raises: Refused, CmdletFailed."""
     rows = observed.server(name, LOCAL_SERVER)
@@ -148,6 +151,7 @@ def _maintained(observed: Observations, name: str) -> bool:
         return False
 
 
+@once
 def auth_config(observed: Observations) -> AuthConfig:
     """The thumbprints in AuthConfig. Raises: Refused, CmdletFailed."""
     rows = observed.organization(AUTH_CONFIG)

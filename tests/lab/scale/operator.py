@@ -1,0 +1,30 @@
+"""The operator as it is, but for the ports to Exchange and Microsoft 365.
+
+First argument: the socket of lab.scale.outside; the others are the operator's own.
+"""
+
+from __future__ import annotations
+
+import sys
+from dataclasses import replace
+from typing import Any
+
+from exchange_push_operator import __main__ as product
+from exchange_push_operator.reconcile import World
+from lab.scale.outside import Ports
+
+
+def main() -> int:
+    """As the console command."""
+    ports, world = Ports(sys.argv[1]), product._world  # noqa: SLF001 - the one place of all doors
+
+    def other(*given: Any) -> World:
+        made = world(*given)
+        return replace(made, exchange=ports.exchange, graph=ports.graph, metadata=ports)
+
+    product._world = other  # type: ignore[assignment]  # noqa: SLF001 - as above
+    return product.main(sys.argv[2:])
+
+
+if __name__ == "__main__":
+    sys.exit(main())
