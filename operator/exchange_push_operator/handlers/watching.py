@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import aiohttp
 import kopf
@@ -72,11 +72,25 @@ def _session(info: kopf.ConnectionInfo, replica: Replica) -> kopf.AiohttpSession
     return kopf.AiohttpSession(server=info.server, aiohttp_session=session)
 
 
+class _NothingKept(kopf.DiffBaseStorage):
+    """Nobody here asks kopf what has changed in an object, so it need not copy and compare it."""
+
+    def build(self, **_: Any) -> kopf.BodyEssence:
+        return cast("kopf.BodyEssence", {})
+
+    def fetch(self, **_: Any) -> None:
+        return None
+
+    def store(self, **_: Any) -> None:
+        return None
+
+
 def kopf_settings() -> kopf.OperatorSettings:
     """Kopf without everything that writes, and with time limits on everything that waits."""
     settings = kopf.OperatorSettings()
     settings.peering.standalone = True
     settings.posting.enabled = False
+    settings.persistence.diffbase_storage = _NothingKept()
     settings.scanning.disabled = True  # no list or watch of namespaces and CRDs: no RBAC for it
     # The server ends every watch after two minutes, so that a watch that lives asks again and
     # again: that is what /livez looks at. It goes on where it was; nothing is listed anew.
