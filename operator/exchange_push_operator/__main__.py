@@ -12,6 +12,7 @@ import threading
 import uuid
 from collections.abc import Sequence
 from contextlib import ExitStack
+from functools import partial
 from http import HTTPStatus
 from importlib.metadata import version
 
@@ -216,7 +217,8 @@ def _limits(settings: Settings) -> Limits:
 
 async def _operate(settings: Settings, client: ApiClient, replica: Replica) -> None:
     registry = kopf.OperatorRegistry()
-    register(registry, replica, login=lambda: connection_info(client))
+    login = partial(connection_info, client)
+    register(registry, replica, login=login, secrets=settings.watch_secrets)
     await kopf.operator(
         registry=registry,
         settings=kopf_settings(),

@@ -87,6 +87,14 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "--watch-secrets",
+        None,
+        "act on a changed Secret at once; needs list and watch on all Secrets of the watched "
+        "namespaces (default: it is read, by its name, at the next pass)",
+        boolean,
+        default=False,
+    ),
+    Option(
         "--max-interval",
         "DURATION",
         "the longest spec.interval that counts, like 90s, 5m or 1h30m (default: no cap)",

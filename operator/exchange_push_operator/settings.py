@@ -31,6 +31,7 @@ class Settings:
     entra_proxy: str | None
     entra_proxy_credentials: Path | None
     read_only: bool
+    watch_secrets: bool
     max_interval: timedelta | None
     unreachable_grace_period: timedelta
     workers: int

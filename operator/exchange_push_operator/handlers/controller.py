@@ -122,6 +122,10 @@ class Controller:
         loop = asyncio.get_running_loop()
         loop.call_later(_LISTED_LATELY, self._roster.look_for_unlisted, namespace)
 
+    def secret_watched(self, change: str | None, secret: Resource) -> None:
+        """Take in an event of the watch of Secrets."""
+        self._roster.secret_watched(change, secret)
+
     async def _work(self) -> None:
         while (key := await self._queue.get()) is not None:
             lane = self._roster.lane(key)

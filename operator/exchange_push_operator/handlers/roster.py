@@ -7,6 +7,7 @@ from collections.abc import Callable, Collection, Sequence
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.handlers.cache import Cache, Noticed, signature
+from exchange_push_operator.handlers.secret_users import SecretUsers
 from exchange_push_operator.handlers.workqueue import Key, WorkQueue
 from exchange_push_operator.reconcile import Memory
 
@@ -23,6 +24,7 @@ class Roster:
         self._queue = queue
         self._rng = rng
         self._cache = Cache()
+        self._secret_users = SecretUsers()
         self._memories: dict[Key, tuple[str, Memory]] = {}
         self._unlisted: set[Key] = set()
 
@@ -63,6 +65,7 @@ class Roster:
         """An object came in: listed at the start, or because it changed."""
         key = key_of(resource)
         self._unlisted.discard(key)
+        self._secret_users.put(key, resource)
         noticed = self._cache.put(key, resource, listed=listed)
         if noticed.asks and listed:
             self._first_look(key)
@@ -79,6 +82,12 @@ class Roster:
         missing = {key for key in self._unlisted if namespace in (None, key[0])}
         self._unlisted -= missing
         for key in missing & set(self._cache):
+            self._queue.add(key)
+
+    def secret_watched(self, change: str | None, secret: Resource) -> None:
+        """A Secret came in: whatever names it is looked at now."""
+        version = secret["metadata"]["resourceVersion"]
+        for key in self._secret_users.changed(change, key_of(secret), version):
             self._queue.add(key)
 
     def written(self, resource: Resource) -> None:
@@ -101,6 +110,7 @@ class Roster:
             return
         self._queue.drop(key)
         self._memories.pop(key, None)
+        self._secret_users.remove(key)
         self._wake_others(key, self._cache.remove(key))
 
     def _first_look(self, key: Key) -> None:

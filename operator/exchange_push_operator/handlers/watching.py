@@ -6,7 +6,7 @@ annotations on the objects, write on every tick and outlive deleted objects (doc
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +15,7 @@ import kopf
 
 from exchange_push_operator.core.config import GROUP, PLURAL, VERSION
 from exchange_push_operator.core.vitals import WATCH_INACTIVITY
+from exchange_push_operator.handlers.controller import Controller
 from exchange_push_operator.handlers.replica import Replica
 
 _OF_LISTS_AND_WATCHES = {"limit", "watch"}
@@ -22,8 +23,13 @@ _OF_LISTS_AND_WATCHES = {"limit", "watch"}
 Login = Callable[[], kopf.ConnectionInfo]
 
 
-def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login) -> None:
-    """Hang a replica into a registry of kopf, which starts and stops it with itself."""
+def register(
+    registry: kopf.OperatorRegistry, replica: Replica, *, login: Login, secrets: bool = False
+) -> None:
+    """Hang a replica into a registry of kopf, which starts and stops it with itself.
+
+    ``secrets`` is whether Secrets are watched: kopf then asks for all of the watched namespaces.
+    """
 
     @kopf.on.login(registry=registry)
     async def sign_in(**_: Any) -> kopf.AiohttpSession:
@@ -40,6 +46,16 @@ def register(registry: kopf.OperatorRegistry, replica: Replica, *, login: Login)
     @kopf.on.event(GROUP, VERSION, PLURAL, registry=registry)
     async def hand_on(event: kopf.RawEvent, **_: Any) -> None:
         replica.controller.watched(event["type"], event["object"])
+
+    if secrets:
+        kopf.on.event("", "v1", "secrets", registry=registry)(_secrets_to(replica.controller))
+
+
+def _secrets_to(controller: Controller) -> Callable[..., Awaitable[None]]:
+    async def hand_on(event: kopf.RawEvent, **_: Any) -> None:
+        controller.secret_watched(event["type"], event["object"])
+
+    return hand_on
 
 
 def _session(info: kopf.ConnectionInfo, replica: Replica) -> kopf.AiohttpSession:
@@ -58,7 +74,8 @@ def _session(info: kopf.ConnectionInfo, replica: Replica) -> kopf.AiohttpSession
         _context: SimpleNamespace,
         request: aiohttp.TraceRequestEndParams,
     ) -> None:
-        if "watch" in request.url.query and request.response.ok:
+        ours = request.url.path.endswith(f"/{PLURAL}")  # and not of Secrets
+        if ours and "watch" in request.url.query and request.response.ok:
             replica.controller.watch_answered()
 
     trace = aiohttp.TraceConfig()
