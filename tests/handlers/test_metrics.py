@@ -89,14 +89,14 @@ def test_the_page_explains_every_result() -> None:
 
 
 def test_a_resource_has_few_series() -> None:
-    assert len(of_resource(at_work())) == 34
+    assert len(of_resource(at_work())) == 35
 
 
 def test_conditions_of_others_make_no_series() -> None:
     metrics, foreign = Metrics(), resource()
     foreign["status"]["conditions"] += [{"type": f"Other{n}", "status": "True"} for n in range(50)]
     metrics.seen(KEY, foreign, Outcome({}, STEADY))
-    assert len(of_resource(metrics)) <= 34
+    assert len(of_resource(metrics)) <= 35
 
 
 def test_a_condition_has_one_status() -> None:
@@ -119,7 +119,7 @@ def test_a_resource_that_is_gone_has_no_series() -> None:
     metrics.seen(("exchange", "contoso"), resource(), Outcome({}, STEADY))
     metrics.forget(KEY)
     assert of_resource(metrics) == []
-    assert len(of_resource(metrics, ("exchange", "contoso"))) == 34
+    assert len(of_resource(metrics, ("exchange", "contoso"))) == 35
 
 
 @pytest.mark.parametrize(

@@ -156,8 +156,9 @@ class Metrics:
 
     def seen(self, key: Key, resource: Resource, outcome: Outcome) -> None:
         """What a pass found: the object as it is now."""
-        succeeded = self._now() if outcome.requeue.kind == "steady" else None
-        self._resources.put(key, resource, succeeded)
+        requeue = outcome.requeue
+        succeeded = self._now() if requeue.kind == "steady" else None
+        self._resources.put(key, resource, interval=requeue.interval, succeeded=succeeded)
         for component in outcome.drift.detected:
             self._detected.labels(component).inc()
         for component in outcome.drift.corrected:

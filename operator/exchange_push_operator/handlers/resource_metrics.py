@@ -1,4 +1,4 @@
-"""What is told of each resource: at most 34 series, and none once it is gone.
+"""What is told of each resource: at most 35 series, and none once it is gone.
 
 Kept as one small value a resource, and written as Prometheus' text by ourselves: at five thousand
 resources the library would build 170,000 samples for every scrape, which takes seconds.
@@ -31,6 +31,7 @@ class Figures:
     suspended: bool
     pending_changes: int
     certificate_ends: float | None
+    interval: float = 0.0
     last_success: float | None = None
 
 
@@ -41,11 +42,13 @@ class ResourceMetrics:
         """Start empty."""
         self._figures: dict[Key, Figures] = {}
 
-    def put(self, key: Key, resource: Resource, succeeded: float | None) -> None:
+    def put(
+        self, key: Key, resource: Resource, *, interval: float, succeeded: float | None
+    ) -> None:
         """Take in an object; ``succeeded`` is when, where its pass was a success."""
         known = self._figures.get(key)
         last = succeeded or (known.last_success if known else None)
-        self._figures[key] = replace(figures(resource), last_success=last)
+        self._figures[key] = replace(figures(resource), interval=interval, last_success=last)
 
     def remove(self, key: Key) -> None:
         """The object is gone."""
@@ -115,6 +118,11 @@ _NUMBERS: tuple[tuple[str, str, Callable[[Figures], float | None]], ...] = (
         "certificate_not_after_timestamp_seconds",
         "When the current OAuth certificate ends.",
         lambda found: found.certificate_ends,
+    ),
+    (
+        "interval_seconds",
+        "Seconds from one look to the next, by spec.interval.",
+        lambda found: found.interval,
     ),
     (
         "last_success_timestamp_seconds",
