@@ -51,7 +51,7 @@ lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
 	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
 
 test: $(READY) $(FOREIGN) $(SITE) ## All tests (ARGS=... goes to pytest)
-	@$(BIN)/python -m lab.control_plane ensure --helm
+	@$(BIN)/python -m lab.control_plane ensure --all
 	@$(BIN)/pytest $(WITH_POWERSHELL) $(ARGS)
 
 UNIT := tests/core tests/stages tests/properties
@@ -83,7 +83,7 @@ render: $(READY) ## Write those copies anew
 	@$(BIN)/python hack/verify.py --write
 
 cov: $(READY) $(FOREIGN) $(SITE) ## Tests with branch coverage; core, stages and reconcile need 95 %
-	@$(BIN)/python -m lab.control_plane ensure --helm
+	@$(BIN)/python -m lab.control_plane ensure --all
 	@$(BIN)/pytest --cov --cov-report=term $(ARGS)
 	@$(BIN)/coverage report --include='*/core/*,*/stages/*,*/reconcile.py,*/reconcile/*' --fail-under=95
 

@@ -99,6 +99,8 @@ def test_the_cluster_is_built_from_the_version_that_it_names(module: binaries.Go
     ("module", "name", "version"),
     [
         (binaries.HELM, "helm.sh/helm/v4", binaries.HELM_VERSION),
+        (binaries.HELM_3, "helm.sh/helm/v3", binaries.HELM_3_VERSION),
+        (binaries.PROMETHEUS, "github.com/prometheus/prometheus", binaries.PROMETHEUS_VERSION),
         (binaries.CONTAINERD, "containerd/v2", binaries.CONTAINERD_VERSION),
         (binaries.ARGOCD, "github.com/argoproj/argo-cd/v3", binaries.ARGOCD_VERSION),
         (binaries.FLUX, "github.com/fluxcd/kustomize-controller", binaries.FLUX_VERSION),

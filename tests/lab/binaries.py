@@ -1,4 +1,4 @@
-"""etcd, kube-apiserver, kubectl, helm, Argo CD and Flux: where they are, how they are built."""
+"""The programs of Go that tests and lab use: where they are, how they are built and kept."""
 
 import fcntl
 import hashlib
@@ -18,6 +18,8 @@ HELM_VERSION = "v4.3.1"
 CONTAINERD_VERSION = "v2.4.2"
 ARGOCD_VERSION = "v3.2.6"  # the newest whose parts the module proxies have and that compiles
 FLUX_VERSION = "v1.9.5"  # kustomize-controller's own
+HELM_3_VERSION = "v3.22.0"
+PROMETHEUS_VERSION = "v0.315.0"  # the Go module's; Prometheus itself calls it 3.15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +30,7 @@ class GoModule:
     programs: Mapping[str, str]  # file name -> main package
     ldflags: str
     duration: str  # what a build takes the first time, for people who wait
+    tags: str = ""
 
     @property
     def minimum_go(self) -> tuple[int, ...]:
@@ -37,7 +40,7 @@ class GoModule:
     @property
     def cache(self) -> Path:
         """Named by content: another pin is another folder, and an old one stays usable."""
-        digest = hashlib.sha256(f"{self.ldflags} {platform.system()} {platform.machine()}".encode())
+        digest = hashlib.sha256(" ".join(self._made_by).encode())
         for name in ("go.mod", "go.sum"):
             digest.update((self.folder / name).read_bytes())
         return cache_folder() / f"{self.folder.name}-{digest.hexdigest()[:12]}"
@@ -46,6 +49,11 @@ class GoModule:
         """The folder of a module that it depends on, in Go's own cache: for the files in it."""
         go = toolchain.find_go(self.minimum_go)
         return gobuild.source(go, self.folder, dependency)
+
+    @property
+    def _made_by(self) -> tuple[str, ...]:
+        machine = (platform.system(), platform.machine())
+        return (self.ldflags, *machine, *([self.tags] if self.tags else []))
 
 
 CONTROL_PLANE = GoModule(
@@ -76,6 +84,22 @@ FLUX = GoModule(
     programs={"kustomize-controller": "github.com/fluxcd/kustomize-controller"},
     ldflags="-s -w",
     duration="4 minutes on 2 cores",
+)
+HELM_3 = GoModule(
+    folder=Path(__file__).with_name("helm3"),
+    programs={"helm": "helm.sh/helm/v3/cmd/helm"},
+    # As its releases are built: it takes Kubernetes for 1.20 otherwise.
+    ldflags=f"-s -w -X helm.sh/helm/v3/internal/version.version={HELM_3_VERSION}"
+    " -X helm.sh/helm/v3/pkg/chartutil.k8sVersionMinor=37"
+    " -X helm.sh/helm/v3/pkg/lint/rules.k8sVersionMinor=37",
+    duration="1 minute on 2 cores",
+)
+PROMETHEUS = GoModule(
+    folder=Path(__file__).with_name("promtool"),
+    programs={"promtool": "github.com/prometheus/prometheus/cmd/promtool"},
+    ldflags=f"-s -w -X github.com/prometheus/common/version.Version={PROMETHEUS_VERSION}",
+    duration="5 minutes on 2 cores",
+    tags="remove_all_sd",  # without the clients of some thirty clouds
 )
 
 NODE = GoModule(
@@ -140,6 +164,16 @@ def kustomize_controller_binary() -> Path:
     return _built(FLUX, "kustomize-controller")
 
 
+def helm_3_binary() -> Path:
+    """Path of helm 3."""
+    return _built(HELM_3, "helm")
+
+
+def promtool_binary() -> Path:
+    """Path of promtool, of the folder KUBEBUILDER_ASSETS if it has one."""
+    return _given("promtool") or _built(PROMETHEUS, "promtool")
+
+
 def _given(name: str) -> Path | None:
     assets = os.environ.get("KUBEBUILDER_ASSETS")
     path = Path(assets).absolute() / name if assets else None
@@ -168,7 +202,8 @@ def _build(module: GoModule, name: str, path: Path) -> None:
     if not any((path.parent / other).exists() for other in module.programs):
         say(f"building {', '.join(module.programs)}: about {module.duration}, once")
     go = toolchain.find_go(module.minimum_go)
-    gobuild.build(go, module.folder, module.programs[name], path, ldflags=module.ldflags)
+    package, flags = module.programs[name], module.ldflags
+    gobuild.build(go, module.folder, package, path, ldflags=flags, tags=module.tags)
 
 
 @contextmanager

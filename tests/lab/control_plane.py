@@ -1,6 +1,7 @@
 """A real etcd and kube-apiserver on free loopback ports, for as long as somebody needs them.
 
-`python -m lab.control_plane ensure [--helm]` builds what is missing; `path NAME` says where it is.
+`python -m lab.control_plane ensure [--helm | --all]` builds what is missing; `path NAME` says where
+it is.
 """
 
 import argparse
@@ -247,16 +248,19 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m lab.control_plane", description=__doc__)
     commands = parser.add_subparsers(dest="command", required=True)
     ensure = commands.add_parser("ensure", help="build what is missing, say where all of it is")
-    ensure.add_argument("--helm", action="store_true", help="helm too")
+    more = ensure.add_mutually_exclusive_group()
+    more.add_argument("--helm", action="store_const", dest="more", const=["helm"], help="helm too")
+    text = "all that the tests need"
+    more.add_argument("--all", action="store_const", dest="more", const=[*_MORE], help=text)
     path = commands.add_parser("path", help="print the path of one program")
-    path.add_argument("name", choices=[*binaries.CONTROL_PLANE.programs, *_OTHERS])
+    path.add_argument("name", choices=[*binaries.CONTROL_PLANE.programs, *_MORE])
     arguments = parser.parse_args()
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # so that a build is ended with us
     try:
         if arguments.command == "path":
             print(_path(arguments.name))
             return
-        names = [*binaries.CONTROL_PLANE.programs, *(["helm"] if arguments.helm else [])]
+        names = [*binaries.CONTROL_PLANE.programs, *(arguments.more or [])]
         folders = {name: _path(name).parent for name in names}
     except SetupError as error:
         sys.exit(f"lab: {error}")
@@ -265,14 +269,16 @@ def main() -> None:
         print(f"lab: {here} from {folder}")
 
 
-_OTHERS: dict[str, Callable[[], Path]] = {
+_MORE: dict[str, Callable[[], Path]] = {
     "helm": binaries.helm_binary,
+    "helm 3": binaries.helm_3_binary,
+    "promtool": binaries.promtool_binary,
     "actionlint": binaries.actionlint_binary,
 }
 
 
 def _path(name: str) -> Path:
-    return _OTHERS[name]() if name in _OTHERS else binaries.control_plane_binary(name)
+    return _MORE[name]() if name in _MORE else binaries.control_plane_binary(name)
 
 
 if __name__ == "__main__":

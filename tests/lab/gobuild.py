@@ -29,13 +29,15 @@ _CURES = {
 }
 
 
-def build(go: Path, module: Path, package: str, target: Path, *, ldflags: str) -> None:
+def build(
+    go: Path, module: Path, package: str, target: Path, *, ldflags: str, tags: str = ""
+) -> None:
     for left_over in target.parent.glob(f".{target.name}.*"):
         left_over.unlink()  # of a run that was killed: the caller holds the lock
     unfinished = target.with_name(f".{target.name}.{os.getpid()}")
     # The flags stand here and not in GOFLAGS, where a developer's own would win.
     command = [str(go), "build", "-v", "-mod=readonly", "-trimpath", "-buildvcs=false"]
-    command += ["-ldflags", ldflags, "-o", str(unfinished), package]
+    command += ["-tags", tags, "-ldflags", ldflags, "-o", str(unfinished), package]
     log = target.parent.parent / f"{target.name}.log"
     started = time.monotonic()
     try:
