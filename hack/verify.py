@@ -1,8 +1,8 @@
 """Compare the copies that the repository keeps with what they are copies of; --write renews them.
 
-The chart carries the CRD of crds/, deploy/operator.yaml is the chart rendered with its defaults,
-for people without Helm, docs/fields.md is the CRD for reading, and argocd/ has its Lua files once
-more as settings of Argo CD.
+The chart carries the CRD of crds/, its README is made of its values, deploy/operator.yaml is the
+chart rendered with its defaults, for people without Helm, docs/fields.md is the CRD for reading,
+and argocd/ has its Lua files once more as settings of Argo CD.
 """
 
 import argparse
@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import argocd_settings
+import chart_readme
 import field_reference
 
 from lab.binaries import KUBERNETES_VERSION, helm_binary
@@ -67,6 +68,7 @@ def copies() -> Iterator[tuple[Path, str]]:
         sys.exit(f"no {CRD.name} under {CHART}: the chart has to carry the CRD")
     for path in in_chart:
         yield path, crd
+    yield CHART / "README.md", chart_readme.page(CHART / "values.yaml")
     yield MANIFESTS, HEADER + render()
     yield FIELDS, field_reference.page(CRD)
     yield from argocd_settings.copies()

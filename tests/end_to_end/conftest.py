@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from lab import audit, chart
+from lab.control_plane import ControlPlane
 from lab.running import Options, RunningLab
 
 HERE = Path(__file__).parent
@@ -16,6 +18,16 @@ def whole_lab() -> Iterator[RunningLab]:
     """Control plane, servers and operator as processes."""
     with RunningLab(Options(operator_flags=FLAGS, audit=True)) as lab:
         yield lab
+        assert denied(lab) == [], "the chart has to grant it, or the operator must not ask for it"
+
+
+def denied(lab: RunningLab) -> list[audit.Request]:
+    """What the operator was refused; one test lets it ask for a token before RBAC allows it."""
+    assert isinstance(lab.cluster, ControlPlane)
+    assert lab.cluster.audit_log is not None
+    asked = audit.requests(lab.cluster.audit_log, f"{chart.NAME}:{chart.NAME}")
+    assert asked
+    return [one for one in asked if not one.allowed and one.resource != "/serviceaccounts/token"]
 
 
 @pytest.fixture

@@ -5,12 +5,14 @@ from __future__ import annotations
 import base64
 import copy
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, TypeAlias
 
 import yaml
 
+from lab import chart
 from lab.cluster import Cluster
 from lab.resources import CRD, ROOT
 
@@ -20,7 +22,7 @@ CRD_NAME = "exchangepushconfigs.exchangepush.dev"
 _OPERATOR = ROOT / "deploy" / "operator.yaml"
 _POLICY = ROOT / "examples" / "policy.yaml"
 _RBAC = ("ServiceAccount", "ClusterRole", "ClusterRoleBinding", "Role", "RoleBinding")
-_IN_THE_OPERATORS_NAMESPACE = ("ServiceAccount", "Role", "RoleBinding")
+_RELEASE = chart.NAME
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,30 +35,36 @@ class Names:
 
 
 class Installation:
-    """Puts it in, and takes out what it has made."""
+    """Puts it in, and takes out what it has made.
 
-    def __init__(self, cluster: Cluster, names: Names) -> None:
-        self.cluster, self.names = cluster, names
-        self._made: list[tuple[str, str]] = []
+    ``values`` are those of the chart; without them its defaults, as they are rendered already.
+    """
+
+    def __init__(
+        self, cluster: Cluster, names: Names, values: Mapping[str, Any] | None = None
+    ) -> None:
+        self.cluster, self.names, self._values = cluster, names, values
+        self._made: list[tuple[str, str, str | None]] = []
 
     def install(self) -> None:
         """Everything but the operator's Deployment: the operator runs beside the cluster."""
         self._install_crd()
         for namespace in dict.fromkeys((self.names.operator_namespace, self.names.namespace)):
-            self._made.append(("namespace", namespace))
+            self._made.append(("namespace", namespace, None))
             self.cluster.create_namespace(namespace)
-        rbac = self._rbac()
-        self._made += [(one["kind"], one["metadata"]["name"]) for one in rbac]
-        self.apply(*rbac)
+        rbac = self.rbac()
+        for one in rbac:
+            metadata = one["metadata"]
+            self._made.append((one["kind"], metadata["name"], metadata.get("namespace")))
+        if rbac:
+            self.apply(*rbac)
 
     def remove(self) -> None:
         """Take out what `install` has made, last made first; namespaces go in the background."""
         delete = ("delete", "--ignore-not-found", "--wait=false")
         namespace = self.names.namespace
         self.cluster.run_kubectl(*delete, "epc,secrets", "--all", namespace=namespace, check=False)
-        for kind, name in reversed(self._made):
-            inside = kind in _IN_THE_OPERATORS_NAMESPACE
-            where = self.names.operator_namespace if inside else None
+        for kind, name, where in reversed(self._made):
             self.cluster.run_kubectl(*delete, kind, name, namespace=where, check=False)
         self._made.clear()
 
@@ -90,20 +98,28 @@ class Installation:
         found = self.cluster.run_kubectl("get", "crd", CRD_NAME, "--ignore-not-found", "-o", "name")
         if found.stdout.strip():
             return  # somebody else's: not ours to change
-        self._made.append(("crd", CRD_NAME))
+        self._made.append(("crd", CRD_NAME, None))
         self.cluster.run_kubectl("apply", "--server-side", "-f", str(CRD))
         self.cluster.wait_until_established(CRD_NAME)
 
-    def _rbac(self) -> list[Manifest]:
-        documents = yaml.safe_load_all(_OPERATOR.read_text("utf-8"))
-        found = [copy.deepcopy(one) for one in documents if one and one["kind"] in _RBAC]
+    def rbac(self) -> list[Manifest]:
+        """Service account, roles and bindings of the chart, with our names."""
+        found = [copy.deepcopy(one) for one in self._rendered() if one["kind"] in _RBAC]
         for manifest in found:
-            if manifest["kind"] in _IN_THE_OPERATORS_NAMESPACE:
-                manifest["metadata"]["namespace"] = self.names.operator_namespace
-            else:
-                manifest["metadata"]["name"] = self.names.role
-            if manifest["kind"] == "ClusterRoleBinding":
-                manifest["roleRef"]["name"] = self.names.role
-            for subject in manifest.get("subjects", ()):
-                subject["namespace"] = self.names.operator_namespace
+            metadata = manifest["metadata"]
+            if metadata.get("namespace") == _RELEASE:
+                metadata["namespace"] = self.names.operator_namespace
+            if manifest["kind"] != "ServiceAccount":
+                metadata["name"] = self._role(metadata["name"])
+            if "roleRef" in manifest:
+                manifest["roleRef"]["name"] = self._role(manifest["roleRef"]["name"])
+                manifest["subjects"][0]["namespace"] = self.names.operator_namespace
         return found
+
+    def _rendered(self) -> list[Manifest]:
+        if self._values is not None:
+            return chart.render(self._values)
+        return [one for one in yaml.safe_load_all(_OPERATOR.read_text("utf-8")) if one]
+
+    def _role(self, name: str) -> str:
+        return self.names.role + name.removeprefix(_RELEASE)

@@ -7,6 +7,7 @@ import json
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +30,7 @@ from lab.resources import ROOT
 class Options:
     """How to start it. ``cluster`` is an existing one; without it a control plane is started.
 
+    ``chart`` are values of the chart, whose RBAC the operator gets; without them the defaults.
     ``powershell`` is the path of one that runs the shipped scripts; without it a stand-in does.
     """
 
@@ -40,6 +42,7 @@ class Options:
     operator: bool = True
     operator_flags: tuple[str, ...] = ("--max-interval=5s",)
     audit: bool = False
+    chart: Mapping[str, Any] | None = None
 
 
 class RunningLab(ResourceClient):
@@ -168,7 +171,7 @@ class RunningLab(ResourceClient):
         self.cluster = self.options.cluster or self._closing.enter_context(
             ControlPlane(audit=self.options.audit)
         )
-        self.installation = Installation(self.cluster, self.options.names)
+        self.installation = Installation(self.cluster, self.options.names, self.options.chart)
         if self.options.cluster:  # a control plane of our own goes away as a whole
             self._closing.callback(self.installation.remove)
         self._closing.callback(self.processes.close)  # before the cluster that they talk to

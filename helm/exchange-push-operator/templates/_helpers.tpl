@@ -21,6 +21,22 @@ app.kubernetes.io/instance: {{ .Release.Name }}
 {{ include "epo.selectorLabels" . }}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
+app.kubernetes.io/part-of: {{ include "epo.name" . }}
+helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 }}
+{{- with .Values.commonLabels }}
+{{ toYaml . }}
+{{- end }}
+{{- end }}
+
+{{/* Head of an object: name, namespace, labels. Takes root and, optionally, suffix and labels. */}}
+{{- define "epo.metadata" -}}
+name: {{ include "epo.fullname" .root }}{{ .suffix }}
+namespace: {{ .root.Release.Namespace }}
+labels:
+  {{- include "epo.labels" .root | nindent 2 }}
+  {{- with .labels }}
+  {{- toYaml . | nindent 2 }}
+  {{- end }}
 {{- end }}
 
 {{- define "epo.serviceAccountName" -}}
@@ -33,6 +49,7 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 
 {{- define "epo.image" -}}
 {{- $version := default .Chart.AppVersion .Values.image.tag }}
+{{- with .Values.image.registry }}{{ . }}/{{ end }}
 {{- .Values.image.repository }}{{ ternary (printf "@%s" .Values.image.digest) (printf ":%s" $version) (ne .Values.image.digest "") }}
 {{- end }}
 
@@ -43,23 +60,52 @@ app.kubernetes.io/managed-by: {{ .Release.Service }}
 {{- if or .Values.caBundle.secretName .Values.caBundle.configMapName }}true{{ end }}
 {{- end }}
 
-{{/* All that the operator may do. Secrets are read by name only: no list, no watch. */}}
+{{/* Whether OpenShift chooses user and group. */}}
+{{- define "epo.isOpenShift" -}}
+{{- $adapt := .Values.openshift.adaptSecurityContext }}
+{{- $known := .Capabilities.APIVersions.Has "security.openshift.io/v1" }}
+{{- if or (eq $adapt "force") (and (eq $adapt "auto") $known) }}true{{ end }}
+{{- end }}
+
+{{/* A security context without what OpenShift wants to choose. Takes root and context. */}}
+{{- define "epo.securityContext" -}}
+{{- if include "epo.isOpenShift" .root }}
+{{- omit .context "runAsUser" "runAsGroup" "fsGroup" | toYaml }}
+{{- else }}
+{{- toYaml .context }}
+{{- end }}
+{{- end }}
+
+{{/* Whether to render an object of the Prometheus operator. Takes root and kind. */}}
+{{- define "epo.renders" -}}
+{{- $mode := .root.Values.renderMode }}
+{{- $known := .root.Capabilities.APIVersions.Has (printf "monitoring.coreos.com/v1/%s" .kind) }}
+{{- if and (not $known) (eq $mode "failIfMissing") }}
+{{- fail (printf "the cluster does not know monitoring.coreos.com/v1 %s: install the Prometheus operator, or set renderMode" .kind) }}
+{{- end }}
+{{- if or $known (eq $mode "alwaysRender") }}true{{ end }}
+{{- end }}
+
+{{/* All that the operator may do where it looks after resources. */}}
 {{- define "epo.rules" -}}
 - apiGroups: [exchangepush.dev]
   resources: [exchangepushconfigs]
   verbs: [get, list, watch, patch] # patch: the finalizer of deletionPolicy Disable
 - apiGroups: [exchangepush.dev]
   resources: [exchangepushconfigs/status]
-  verbs: [get, update, patch]
+  verbs: [update]
 - apiGroups: [""]
   resources: [secrets]
-  verbs: [get]
+  {{- with .Values.rbac.secretNames }}
+  resourceNames: {{ toJson . }}
+  {{- end }}
+  verbs: [get{{ if .Values.secrets.watch }}, list, watch{{ end }}]
 - apiGroups: [events.k8s.io]
   resources: [events]
   verbs: [create, patch]
 {{- end }}
 
-{{/* The Lease of the leader. Kubernetes cannot restrict create to a name. */}}
+{{/* What it takes for leader election, in the release's namespace. Names do not limit create. */}}
 {{- define "epo.leaseRules" -}}
 - apiGroups: [coordination.k8s.io]
   resources: [leases]
