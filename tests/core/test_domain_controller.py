@@ -8,7 +8,7 @@ import pytest
 
 from exchange_push_operator.adapters.allow_list import allow_list
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
-from exchange_push_operator.core.domain_controller import PARAMETER, TAKE_IT, OneController
+from exchange_push_operator.core.domain_controller import PARAMETER, TAKE_IT, OneController, pinned
 from exchange_push_operator.core.errors import CmdletFailed, OutcomeUnknown, Unreachable
 from exchange_push_operator.core.ports import Answer
 
@@ -93,3 +93,7 @@ def test_an_error_that_is_not_the_controllers_stays_an_answer() -> None:
     assert exchange.run(EX1, (PROXY,)) == (away,), "it goes to no controller"
     recorder.answer = other
     assert exchange.run(EX1, (AUTH_CONFIG,)) == (other,)
+
+
+def test_what_was_prepared_for_a_controller_is_sent_as_it_is() -> None:
+    assert pinned(pinned(SET, DC), "dc2.corp.fabrikam.com") == pinned(SET, DC)

@@ -167,6 +167,8 @@ def test_every_write_has_an_entry_and_nothing_else_has(auth_certificate: bool) -
     begins_without_a_certificate(outside, operator)
     assert len(entries(operator, "succeeded")) == written(outside) > 0
     assert len(entries(operator)) == written(outside)
+    sent = [entry["parameters"] for entry in entries(operator) if "cmdlet" in entry]
+    assert sent == [change.parameters for change in outside.organization.changes]
 
 
 def test_the_fields_are_as_promised() -> None:
