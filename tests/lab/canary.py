@@ -22,7 +22,7 @@ from exchange_push_operator.log import JsonFormatter
 
 KINDS = ("log", "status", "event", "metrics", "audit", "process list", "exception")
 
-_SHORTEST = 6  # signs; shorter words stand in honest texts too
+_SHORTEST = 6  # signs; what is shorter stands in honest texts too
 _LINE = 64  # of a PEM
 _ENCODED = re.compile(r"-EncodedCommand (\S+)", re.IGNORECASE)
 _SHAPES = {"token": re.compile(r"eyJ[\w-]{8,}\."), "private key": re.compile("PRIVATE KEY")}
@@ -37,8 +37,8 @@ class Canaries:
         self._finds: dict[str, None] = {}
 
     def plant(self, what: str, text: str) -> None:
-        """A secret, in the spellings that an output might have it in."""
-        if len(text) >= _SHORTEST:
+        """A secret, in the spellings that an output might have it in; an ordinary word is none."""
+        if len(text) >= _SHORTEST and not text.isalpha():
             in_base64 = base64.b64encode(text.encode()).decode().rstrip("=")
             with self._lock:
                 self._secrets |= dict.fromkeys((text, quote(text, safe=""), in_base64), what)
