@@ -170,7 +170,8 @@ class ArgoActs:
         return synced.at
 
     def _prune(self, app: str) -> None:
-        self._repository.commit(app)
+        # Argo CD does not prune the last object, unless told to by allowEmpty.
+        self._repository.commit(app, self._argocd.after_the_resource())
         began = self._watch.journal.mark()
         self._argocd.refresh(app)
         wait.until(lambda: not self._lab.resource(), PATIENCE, "the resource to be pruned")

@@ -66,9 +66,9 @@ class Flux:
         """As an administrator would."""
         self._lab.installation.apply(*manifests)
 
-    def delete(self, name: str) -> None:
-        """Delete a Kustomization, and wait until it and what it applied are gone."""
-        self._kubectl("delete", "kustomization", name, "--timeout=60s")
+    def generation(self, name: str) -> str:
+        """Of a Kustomization, as the API server has it now."""
+        return self._kubectl("get", "kustomization", name, "-o=jsonpath={.metadata.generation}")
 
     def publish(self, *manifests: Manifest) -> str:
         """What source-controller does with a commit; the revision."""
@@ -126,8 +126,8 @@ class Flux:
         documents = yaml.safe_load_all((EXAMPLES / "kustomization.yaml").read_text("utf-8"))
         self.apply(next(one for one in documents if one["kind"] == "GitRepository"))
 
-    def _kubectl(self, *arguments: str) -> None:
-        self._lab.cluster.run_kubectl(*arguments, namespace=NAMESPACE)
+    def _kubectl(self, *arguments: str) -> str:
+        return self._lab.cluster.run_kubectl(*arguments, namespace=NAMESPACE).stdout
 
 
 class _Quiet(SimpleHTTPRequestHandler):

@@ -23,6 +23,8 @@ AT_ONCE = 12.0  # it looks every 5 s
 _MANAGER = "--field-manager=administrator"
 _READY = '.status.conditions[?(@.type=="Ready")]'
 _FIELDS = {
+    "generation": ".metadata.generation",
+    "observed": ".status.observedGeneration",
     "attempted": ".status.lastAttemptedRevision",
     "ready": f"{_READY}.status",
     "reason": f"{_READY}.reason",
@@ -75,7 +77,7 @@ class FluxActs:
 
     def _hand_edit(self) -> None:
         self._screen.step("Somebody edits the resource by hand")
-        self._flux.apply(self._flux.example("kustomization.yaml", **_pace(LONG, interval="5s")))
+        self._use("kustomization.yaml", LONG, interval="5s")
         began = self._journal.mark()
         self._lab.patch({"proxy": {"state": "Disabled"}})
         wait.until(self._healed, PATIENCE, "Flux to set it back and the operator to follow")
@@ -83,7 +85,7 @@ class FluxActs:
 
     def _suspended(self) -> None:
         self._screen.step("Suspended by annotation, while Flux applies every 5 s")
-        self._flux.apply(self._flux.example("fail-early.yaml", **_pace(LONG, interval="5s")))
+        self._use("fail-early.yaml", LONG, interval="5s")
         self._lab.kubectl("annotate", "epc", NAME, f"{SUSPENDED}=true", _MANAGER)
         self._lab.wait_condition("Ready", "Unknown", "Suspended")
         began = self._journal.mark()
@@ -114,6 +116,16 @@ class FluxActs:
         self._screen.good(f"pruned after {seconds:.1f} s, and Exchange as it was")
 
     # what is waited for
+
+    def _use(self, example: str, timeout: float, *, interval: str = "1h") -> None:
+        """Have an example in force, and nothing of the one before it under way."""
+        self._flux.apply(self._flux.example(example, **_pace(timeout, interval=interval)))
+        wait.until(self._settled, PATIENCE, f"{example} to be Ready")
+
+    def _settled(self) -> bool:
+        latest = self._journal.latest(KUSTOMIZATIONS, NAME)
+        told = self._flux.generation(NAME)
+        return latest is not None and latest.shows(ready="True", generation=told, observed=told)
 
     def _ready_with(self, example: str, manifest: Manifest) -> None:
         """Publish, and see Kustomization and resource become Ready, in the right order."""
@@ -171,7 +183,7 @@ class FluxActs:
     def _without_principal(self, example: str, *, timeout: float, within: float) -> None:
         """A new generation that becomes Ready=False, and is tried again."""
         self._minutes += 1
-        self._flux.apply(self._flux.example(example, **_pace(timeout)))
+        self._use(example, timeout)
         self._lab.control.fault("not_provisioned", value=True, target="microsoft365")
         failed = self._fails(self._lab.example(interval=f"{self._minutes}m"), within=within)
         waited = "timeout waiting for" in failed.fields["message"]
@@ -183,7 +195,8 @@ class FluxActs:
 
     def _applied_since(self, mark: float) -> int:
         entries = self._journal.since(mark, KUSTOMIZATIONS, NAME)
-        assert not any(entry.shows(ready="False") for entry in entries), dict(entries[-1].fields)
+        wrong = [dict(entry.fields) for entry in entries if entry.shows(ready="False")]
+        assert not wrong, f"the Kustomization was not Ready: {wrong}"
         return sum(entry.shows(ready="True") for entry in entries)
 
     def _healed(self) -> bool:
