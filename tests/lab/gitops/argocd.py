@@ -80,10 +80,13 @@ class ArgoCD:
     def application(self, name: str, url: str, path: str, **changes: Any) -> Manifest:
         """The Application of the examples, on a folder of a repository; parts replaced."""
         manifest: Manifest = yaml.safe_load(EXAMPLE.read_text("utf-8"))
-        source = {"repoURL": url, "path": path}
-        return merged(
-            manifest, merged({"metadata": {"name": name}, "spec": {"source": source}}, changes)
-        )
+        named = {"metadata": {"name": name}, "spec": {"source": {"repoURL": url, "path": path}}}
+        made = merged(merged(manifest, named), changes)
+        policy = made["spec"]["syncPolicy"]
+        # Argo CD's default, foreground, waits for the garbage collector of a controller manager.
+        background = "PrunePropagationPolicy=background"
+        policy["syncOptions"] = [*policy.get("syncOptions", ()), background]
+        return made
 
     def after_the_resource(self) -> Manifest:
         """The object of the examples that comes a wave later."""
