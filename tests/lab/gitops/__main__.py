@@ -33,7 +33,8 @@ def main() -> int:
         "--record", action="store_true", help="write the recorded objects into argocd/"
     )
     given = parser.parse_args()
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell may have us ignore Ctrl-C
+        signal.signal(number, signal.default_int_handler)
     screen, started = Screen(), time.monotonic()
     try:
         for name in [given.only] if given.only else PARTS:
@@ -69,7 +70,7 @@ def _argocd(lab: RunningLab, screen: Screen, *, record: bool) -> None:
     screen.good(f"it answers after {time.monotonic() - began:.1f} s")
     watch = ApplicationWatch(Journal(lab), lab.namespace)
     try:
-        ArgoActs(lab, argocd, watch).all()
+        ArgoActs(lab, argocd, watch, screen).all()
     finally:
         argocd.close()
 
@@ -80,7 +81,7 @@ def _flux(lab: RunningLab, screen: Screen, *, record: bool) -> None:
     began = time.monotonic()
     with Flux(lab) as flux:
         screen.good(f"it watches after {time.monotonic() - began:.1f} s")
-        FluxActs(lab, flux, Journal(lab)).all()
+        FluxActs(lab, flux, Journal(lab), screen).all()
 
 
 PARTS: dict[str, Callable[..., None]] = {"cases": _cases, "argocd": _argocd, "flux": _flux}

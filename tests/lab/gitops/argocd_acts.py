@@ -21,9 +21,11 @@ UNDISTURBED = 20.0  # seconds that hold four rounds of Argo CD
 class ArgoActs:
     """One Application with self-heal and prune, from the first commit to the last."""
 
-    def __init__(self, lab: RunningLab, argocd: ArgoCD, watch: ApplicationWatch) -> None:
+    def __init__(
+        self, lab: RunningLab, argocd: ArgoCD, watch: ApplicationWatch, screen: Screen
+    ) -> None:
         self._lab, self._argocd, self._watch = lab, argocd, watch
-        self._screen = Screen()
+        self._screen = screen
         self._repository = Repository(lab.folder / "repository")
 
     def all(self) -> None:

@@ -106,7 +106,8 @@ def _difference(before: Path, after: Path) -> set[str]:
 
 
 def _lines(text: str) -> set[str]:
-    return {line.strip() for line in text.splitlines()}
+    # YAML quotes in two ways.
+    return {line.strip().replace("'", '"') for line in text.splitlines()}
 
 
 def _write(path: Path, manifest: Manifest) -> Path:

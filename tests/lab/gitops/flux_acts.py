@@ -36,9 +36,9 @@ _FIELDS = {
 class FluxActs:
     """One Kustomization after the other, on the same folder."""
 
-    def __init__(self, lab: RunningLab, flux: Flux, journal: Journal) -> None:
+    def __init__(self, lab: RunningLab, flux: Flux, journal: Journal, screen: Screen) -> None:
         self._lab, self._flux, self._journal = lab, flux, journal
-        self._screen = Screen()
+        self._screen = screen
         self._minutes = 60
         journal.follow(KUSTOMIZATIONS, NAMESPACE, _FIELDS)
         follow_resources(journal, lab.namespace)
