@@ -13,6 +13,7 @@ from hypothesis import settings
 from lab.canary import CANARIES, Listener
 from lab.exchange import pwsh
 from lab.exchange.leftovers import LEFTOVERS
+from lab.status_lint import BROKEN_RULES
 
 if TYPE_CHECKING:
     from lab.control_plane import ControlPlane
@@ -78,6 +79,13 @@ def _no_shell_is_left_open() -> Iterator[None]:
     """Whatever a test does, no shell stays on a server of the lab. Set up first, so asked last."""
     yield
     assert LEFTOVERS.take() == []
+
+
+@pytest.fixture(autouse=True)
+def _no_status_breaks_a_rule() -> Iterator[None]:
+    """Whatever a test does, every status that is written keeps the rules of lab.status_lint."""
+    yield
+    assert BROKEN_RULES.take() == []
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:

@@ -205,6 +205,7 @@ def _logic(world: World) -> Logic:
     return Logic(
         reconcile=lambda resource, peers, memory: reconcile(resource, peers, world, memory),
         progressing=lambda resource: status.progressing(resource, world.clock()),
+        clock=world.clock,
     )
 
 

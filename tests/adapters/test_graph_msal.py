@@ -312,7 +312,7 @@ def test_a_certificate_that_expires_while_it_is_in_use_is_named(tenant: Tenant) 
     graph = graphs.connect(tenant.access(**WITH_CERTIFICATE))
     graph.identity()
     moments.pop(0)
-    with pytest.raises(Refused, match=r"tls\.crt expired on"):
+    with pytest.raises(Refused, match=r"tls\.crt has expired"):
         graph.identity()
 
 

@@ -52,9 +52,9 @@ def test_the_first_certificate_is_the_one_that_needs_the_key() -> None:
         ("", r"tls\.crt is not a certificate in PEM"),
         ("rubbish", r"tls\.crt is not a certificate in PEM"),
         (KEY_PEM, r"tls\.crt is not a certificate in PEM"),
-        (pem(start=NOW - timedelta(days=400)), r"tls\.crt expired on 2026-10-17"),
-        (pem(start=NOW - timedelta(days=365)), r"tls\.crt expired on 2026-11-21"),
-        (pem(start=NOW + timedelta(days=2)), r"tls\.crt is not valid before 2026-11-23"),
+        (pem(start=NOW - timedelta(days=400)), r"tls\.crt has expired"),
+        (pem(start=NOW - timedelta(days=365)), r"tls\.crt has expired"),
+        (pem(start=NOW + timedelta(days=2)), r"tls\.crt is not valid yet"),
     ],
     ids=["empty", "not PEM", "a key", "long expired", "expires this moment", "of the future"],
 )

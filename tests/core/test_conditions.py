@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from answers import NOW
-from exchange_push_operator.core.conditions import find, ready, render, stalled
+from exchange_push_operator.core.conditions import find, following, ready, render, stalled
 from exchange_push_operator.core.plan import Finding, fails, holds, unknown
 from exchange_push_operator.core.reasons import LEAVE_READY_ALONE, STALLED, Reason
 
@@ -116,6 +116,28 @@ def test_the_transition_time_moves_with_the_status_only() -> None:
     assert same["observedGeneration"] == 2
     (moved,) = render(old, {"Ready": unknown(Reason.MET, "met")}, 2, LATER)
     assert moved["lastTransitionTime"] == "2026-11-21T10:00:00Z"
+
+
+def test_a_status_that_follows_another_one_than_it_was_made_from_keeps_its_times() -> None:
+    made_from = [condition("Ready"), condition("InSync"), condition("ProxyReady")]
+    findings = {"Ready": MET, "InSync": SETTLING, "ProxyReady": MET, "Verified": MET}
+    new = {"conditions": render(made_from, findings, 1, LATER), "tenantId": "kept"}
+    shown = condition("Ready", "Unknown", lastTransitionTime="2026-11-21T09:30:00Z")
+    waiting = condition("InSync", "Unknown", lastTransitionTime="2026-11-21T09:30:00Z")
+    stored = {"conditions": [shown, waiting, condition("ProxyReady")]}
+
+    told = following(stored, new, LATER)
+
+    times = {c["type"]: c["lastTransitionTime"] for c in told["conditions"]}
+    assert times == {
+        "Ready": "2026-11-21T10:00:00Z",  # Unknown in between, so it is True since now
+        "InSync": "2026-11-21T09:30:00Z",  # Unknown already
+        "ProxyReady": "2026-01-01T00:00:00Z",
+        "Verified": "2026-11-21T10:00:00Z",
+    }
+    assert told["tenantId"] == "kept"
+    assert following({"conditions": told["conditions"]}, told, LATER) == told
+    assert following({}, {"observedGeneration": 1}, LATER) == {"observedGeneration": 1}
 
 
 def test_nothing_moves_where_nothing_changed() -> None:

@@ -8,6 +8,7 @@ import pytest
 from lab import audit, chart
 from lab.control_plane import ControlPlane
 from lab.running import Options, RunningLab
+from lab.status_watch import StatusWatch
 
 HERE = Path(__file__).parent
 FLAGS = ("--max-interval=1s", "--log-level=debug")
@@ -30,8 +31,15 @@ def denied(lab: RunningLab) -> list[audit.Request]:
     return [one for one in asked if not one.allowed and one.resource != "/serviceaccounts/token"]
 
 
+@pytest.fixture(scope="session")
+def status_watch(whole_lab: RunningLab) -> Iterator[StatusWatch]:
+    """Lints every status that the API server stores."""
+    with StatusWatch(whole_lab.cluster) as watch:
+        yield watch
+
+
 @pytest.fixture
-def running_lab(whole_lab: RunningLab) -> Iterator[RunningLab]:
+def running_lab(whole_lab: RunningLab, status_watch: StatusWatch) -> Iterator[RunningLab]:
     """A fresh organisation and tenant, no resource, and an operator that runs.
 
     Whatever a test does, the operator that is stopped leaves no shell behind.
@@ -46,6 +54,7 @@ def running_lab(whole_lab: RunningLab) -> Iterator[RunningLab]:
     if not lab.operator.running:
         lab.start_operator(*FLAGS)
     yield lab
+    status_watch.caught_up()
     lab.control.post("/release")
     lab.stop_operator()
     assert set(lab.open_shells.values()) == {0}, lab.open_shells

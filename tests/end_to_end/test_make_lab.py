@@ -18,8 +18,10 @@ from winrm.protocol import Protocol
 
 from lab import wait
 from lab.control_client import Control
+from lab.control_plane import ControlPlane
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.resources import EXAMPLE, ROOT
+from lab.status_watch import StatusWatch
 
 
 @contextmanager
@@ -135,8 +137,11 @@ def test_a_plain_msal_signs_in_and_graph_shows_the_principal(
 
 
 def test_the_example_becomes_ready(lab: dict[str, Any]) -> None:
-    kubectl(lab, "apply", "-f", str(EXAMPLE))
-    kubectl(lab, "wait", "epc/fabrikam", "--for=condition=Ready", "--timeout=60s")
+    with ControlPlane.existing(lab["kubeconfig"]) as cluster, StatusWatch(cluster) as watch:
+        kubectl(lab, "apply", "-f", str(EXAMPLE))
+        kubectl(lab, "wait", "epc/fabrikam", "--for=condition=Ready", "--timeout=60s")
+        watch.caught_up()
+        assert watch.linted
     assert "fabrikam   True" in kubectl(lab, "get", "exchangepushconfigs")
 
 

@@ -9,6 +9,7 @@ import pytest
 
 from end_to_end.looking import assert_configured
 from lab.running import Options, RunningLab
+from lab.status_watch import StatusWatch
 from lab_tests import fake_powershell
 
 
@@ -21,8 +22,9 @@ from lab_tests import fake_powershell
 def powershell_lab(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[RunningLab]:
     real = request.param == "PowerShell"
     path = request.getfixturevalue("powershell") if real else fake_powershell.program(tmp_path)
-    with RunningLab(Options(powershell=path)) as lab:
+    with RunningLab(Options(powershell=path)) as lab, StatusWatch(lab.cluster) as watch:
         yield lab
+        watch.caught_up()
 
 
 def test_a_fresh_organisation_becomes_ready_with_powershell_on_its_servers(

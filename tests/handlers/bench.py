@@ -9,15 +9,20 @@ from collections.abc import Callable, Mapping, Sequence
 from types import TracebackType
 from typing import Any, Self, TypeVar
 
+from answers import NOW
+from exchange_push_operator.core import status as statuses
 from exchange_push_operator.core.cluster import Conflict, Resource
-from exchange_push_operator.core.config import FINALIZER
+from exchange_push_operator.core.config import FINALIZER, SUSPENDED
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.plan import Finding, holds
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.handlers.controller import Controller, Limits
 from exchange_push_operator.handlers.passes import Doors, Logic
 from exchange_push_operator.reconcile import Memory, Outcome
 from lab import wait
+from lab.status_lint import BROKEN_RULES
 
 T = TypeVar("T")
 
@@ -31,12 +36,11 @@ def until(predicate: Callable[[], T], what: str) -> T:
 
 def ready(resource: Resource, **fields: Any) -> dict[str, Any]:
     """A status that depends on the generation alone."""
-    generation = resource["metadata"]["generation"]
-    return {
-        "observedGeneration": generation,
-        "conditions": [{"type": "Ready", "status": "True", "reason": "Succeeded"}],
-        **fields,
-    }
+    annotations = resource["metadata"].get("annotations") or {}
+    if annotations.get(SUSPENDED):
+        return dict(statuses.suspended({**resource, "status": {}}, NOW))
+    told: dict[str, Finding | None] = {"Ready": holds(Reason.SUCCEEDED, "all is well")}
+    return {**statuses.with_findings({**resource, "status": {}}, told, NOW), **fields}
 
 
 class Objects:
@@ -107,6 +111,7 @@ class Objects:
             found = self._same(resource)
             if found is not None:
                 self.writes.append("status")
+                BROKEN_RULES.note(found, status)
                 found["status"] = json.loads(json.dumps(status))
                 self._store(found["metadata"]["name"], "MODIFIED")
             return copy.deepcopy(found)
@@ -162,7 +167,11 @@ class Bench:
         self.looks: list[str] = []
         self.overlaps: list[str] = []
         self._running: set[str] = set()
-        logic = Logic(self._reconcile, lambda it: {**it["status"], "progressing": True})
+        logic = Logic(
+            self._reconcile,
+            lambda it: {**statuses.progressing(it, NOW), "progressing": True},
+            lambda: NOW,
+        )
         figures = {"workers": 4, "retry_interval": 0.01, "progress_after": 60, **limits}
         self.controller = Controller(
             logic, Doors(self.objects, self.recorder), Limits(rng=lambda: 0.5, **figures)

@@ -12,12 +12,16 @@ from typing import Any, Self
 
 import kopf
 
+from answers import NOW
 from crd_lab import EXAMPLE
 from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
+from exchange_push_operator.core import status as statuses
 from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.plan import Finding, holds
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.handlers.controller import Controller, Limits
 from exchange_push_operator.handlers.passes import Doors, Logic
@@ -33,7 +37,6 @@ from lab.control_plane import ControlPlane
 CHART = Path(__file__).resolve().parents[2] / "helm" / "exchange-push-operator"
 RELEASE = "exchange-push-operator"
 STEADY = Requeue("steady", 3600, 120)
-MOMENT = "2026-11-21T09:00:00Z"
 
 
 def until(predicate: Callable[[], object], what: str) -> None:
@@ -41,16 +44,8 @@ def until(predicate: Callable[[], object], what: str) -> None:
 
 
 def ready(resource: Resource, **fields: Any) -> dict[str, Any]:
-    generation = resource["metadata"]["generation"]
-    condition = {
-        "type": "Ready",
-        "status": "True",
-        "reason": "Succeeded",
-        "message": "all is well",
-        "lastTransitionTime": MOMENT,
-        "observedGeneration": generation,
-    }
-    return {"observedGeneration": generation, "conditions": [condition], **fields}
+    told: dict[str, Finding | None] = {"Ready": holds(Reason.SUCCEEDED, "all is well")}
+    return {**statuses.with_findings({**resource, "status": {}}, told, NOW), **fields}
 
 
 def well(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
@@ -102,7 +97,11 @@ class Operator:
         self.api = CountingApi(self._client)
         self.api.calls = []
         self._recorder = EventRecorder(self.api, clock.now, "test")
-        self._logic = Logic(self._reconcile, lambda it: {**it["status"], "serversReady": "0/2"})
+        self._logic = Logic(
+            self._reconcile,
+            lambda it: {**statuses.progressing(it, NOW), "serversReady": "0/2"},
+            lambda: NOW,
+        )
         self._limits = Limits(workers=4, **{"progress_after": 60, **limits})
         self.vitals = Vitals(1)
         self.kopf_settings = kopf_settings()

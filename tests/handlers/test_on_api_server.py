@@ -28,6 +28,7 @@ from handlers.cluster_bench import (
     well,
 )
 from lab.control_plane import ControlPlane
+from lab.status_watch import StatusWatch
 
 NAMESPACE = "handlers"
 NEVER = Requeue("never", 3600, 120)
@@ -62,15 +63,22 @@ class Site:
 
 
 @pytest.fixture(scope="module")
-def granted(control_plane: ControlPlane) -> Iterator[Path]:
-    with installed_crd(control_plane, NAMESPACE):
-        yield grant_what_the_chart_grants(control_plane, NAMESPACE)
+def watch(control_plane: ControlPlane) -> Iterator[StatusWatch]:
+    with installed_crd(control_plane, NAMESPACE), StatusWatch(control_plane) as watch:
+        yield watch
+
+
+@pytest.fixture(scope="module")
+def granted(control_plane: ControlPlane, watch: StatusWatch) -> Path:
+    assert watch.linted == 0  # it has made the namespace, too
+    return grant_what_the_chart_grants(control_plane, NAMESPACE)
 
 
 @pytest.fixture
-def site(control_plane: ControlPlane, granted: Path) -> Iterator[Site]:
+def site(control_plane: ControlPlane, granted: Path, watch: StatusWatch) -> Iterator[Site]:
     site = Site(control_plane, granted)
     yield site
+    watch.caught_up()
     for name in site.kubectl("get", "epc", "-o", "name").split():
         site.kubectl("patch", name, "--type=merge", '--patch={"metadata":{"finalizers":null}}')
     site.kubectl("delete", "epc", "--all")
@@ -136,7 +144,7 @@ def test_an_edit_cuts_a_back_off_short(site: Site) -> None:
     with site.operator(script):
         site.apply("a")
         until(lambda: site.status("a")["observedGeneration"] == 1, "the first generation")
-        site.apply("a", suspend=True)
+        site.apply("a", interval="2h")
         until(lambda: site.status("a")["observedGeneration"] == 2, "the second generation")
 
 

@@ -30,7 +30,7 @@ class Site:
         self.go_on, self.looks = threading.Event(), []  # type: tuple[threading.Event, list[str]]
         self.go_on.set()
         self.braked = threading.Event()
-        logic = Logic(self._reconcile, lambda it: it["status"])
+        logic = Logic(self._reconcile, lambda it: it["status"], lambda: DATE)
         doors = Doors(self.objects, Recorder())
         controller = Controller(logic, doors, Limits(workers=4, progress_after=60))
         self.election = Election(self.stored, "me", Clocks(self.clock, lambda: DATE))

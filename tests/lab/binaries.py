@@ -24,7 +24,7 @@ PROMETHEUS_VERSION = "v0.315.0"  # the Go module's; Prometheus itself calls it 3
 
 @dataclass(frozen=True, slots=True)
 class GoModule:
-    """A folder with go.mod and go.sum, and the programs that it pins."""
+    """A folder with go.mod and go.sum, and the programs that it pins, or has the source of."""
 
     folder: Path
     programs: Mapping[str, str]  # file name -> main package
@@ -41,6 +41,8 @@ class GoModule:
     def cache(self) -> Path:
         """Named by content: another pin is another folder, and an old one stays usable."""
         digest = hashlib.sha256(" ".join(self._made_by).encode())
+        for path in sorted(self.folder.glob("*.go")):
+            digest.update(path.read_bytes())
         for name in ("go.mod", "go.sum"):
             digest.update((self.folder / name).read_bytes())
         return cache_folder() / f"{self.folder.name}-{digest.hexdigest()[:12]}"
@@ -101,7 +103,6 @@ PROMETHEUS = GoModule(
     duration="5 minutes on 2 cores",
     tags="remove_all_sd",  # without the clients of some thirty clouds
 )
-
 NODE = GoModule(
     folder=Path(__file__).parent / "node" / "kubernetes",
     programs={
@@ -123,6 +124,12 @@ CONTAINERD = GoModule(
 ACTIONLINT = GoModule(
     folder=Path(__file__).with_name("actionlint"),
     programs={"actionlint": "github.com/rhysd/actionlint/cmd/actionlint"},
+    ldflags="-s -w",
+    duration="half a minute on 2 cores",
+)
+KSTATUS = GoModule(
+    folder=Path(__file__).with_name("kstatus"),
+    programs={"kstatus": "."},
     ldflags="-s -w",
     duration="half a minute on 2 cores",
 )
@@ -172,6 +179,11 @@ def helm_3_binary() -> Path:
 def promtool_binary() -> Path:
     """Path of promtool, of the folder KUBEBUILDER_ASSETS if it has one."""
     return _given("promtool") or _built(PROMETHEUS, "promtool")
+
+
+def kstatus_binary() -> Path:
+    """Path of the program that tells what kstatus makes of objects."""
+    return _built(KSTATUS, "kstatus")
 
 
 def _given(name: str) -> Path | None:

@@ -274,6 +274,7 @@ _MORE: dict[str, Callable[[], Path]] = {
     "helm 3": binaries.helm_3_binary,
     "promtool": binaries.promtool_binary,
     "actionlint": binaries.actionlint_binary,
+    "kstatus": binaries.kstatus_binary,
 }
 
 

@@ -6,6 +6,7 @@ An ``Operator`` is one life of the operator: everything it remembers is thrown a
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -20,6 +21,7 @@ from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.policy import Policy, parse_policy
 from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Graph, GraphAccess
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.x509 import utc_text
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 from lab.canary import CANARIES, Heard
 from lab.exchange.build import default_organization
@@ -40,6 +42,7 @@ from lab.microsoft365.sample import (
     sample,
 )
 from lab.resources import resource
+from lab.status_lint import lint
 
 START = datetime(2026, 11, 21, 9, 0, tzinfo=UTC)
 ANOTHER_GUID = "1f7c2a54-0000-4000-8000-9f61d7b3c8aa"
@@ -153,6 +156,24 @@ class Lab:
         metadata = self.resource["metadata"]
         changed = resource(spec, **{**metadata, "generation": metadata["generation"] + 1})
         self.resource = {**changed, "status": self.status}
+
+    def write_status(self, status: Mapping[str, Any]) -> None:
+        """The door of every status: what differs is linted, and stored."""
+        if status != self.status:
+            broken = lint(self.resource, status)
+            assert not broken, "\n".join([*broken, json.dumps(status["conditions"])])
+            self.resource["status"] = dict(status)
+
+    def delete(self) -> None:
+        """A user's ``kubectl delete``."""
+        metadata = self.resource["metadata"]
+        metadata["generation"] += 1
+        metadata["deletionTimestamp"] = utc_text(self.clock())
+        self.deleted = not metadata.get("finalizers")
+
+    def annotate(self, name: str, value: str) -> None:
+        """A user's ``kubectl annotate``."""
+        self.resource["metadata"].setdefault("annotations", {})[name] = value
 
     def administrator(self, name: str, /, **parameters: Value) -> None:
         """Somebody runs a cmdlet in the Exchange Management Shell of the first server."""
@@ -323,7 +344,7 @@ class Operator:
         CANARIES.show("event", [str(event) for event in outcome.events])
         CANARIES.show("log", outcome.changes)
         if outcome.status:
-            self.lab.resource["status"] = dict(outcome.status)
+            self.lab.write_status(outcome.status)
         metadata = self.lab.resource["metadata"]
         if outcome.finalizer is True:
             metadata["finalizers"] = [FINALIZER]

@@ -74,7 +74,7 @@ def planned(keys: Keys, number: int) -> list[Step]:
             keys=keys,
         ),
     )
-    return [*STAGE.plan(asked, observed, NOW).steps, *STAGE.retire(asked, observed, NOW)]
+    return [*STAGE.plan(asked, observed, NOW).steps, *STAGE.retire(asked, observed, NOW).steps]
 
 
 @settings(max_examples=60, deadline=None)

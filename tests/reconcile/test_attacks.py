@@ -108,29 +108,9 @@ def test_a_list_of_keys_that_is_not_there_is_not_an_empty_one(keys: dict[str, An
     )
     for _ in range(2):
         outcome = reconcile(outside.resource, tuple, world, Memory())
-        outside.resource["status"] = dict(outcome.status)
+        outside.write_status(outcome.status)
     assert outside.condition("PrincipalCredentialReady") == ("Unknown", "NotObserved")
     assert outside.key_credentials() == before
-
-
-def test_a_deletion_follows_the_policy_as_it_is_now() -> None:
-    outside = lab({"deletionPolicy": "Disable"})
-    outside.operator().run()
-    outside.resource["spec"]["deletionPolicy"] = "Retain"
-    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
-    outside.operator().run()
-    assert outside.deleted
-    assert outside.exchange()["proxy"]["enabled"] is True
-
-
-def test_an_unreadable_resource_can_be_abandoned() -> None:
-    outside = lab({"deletionPolicy": "Disable"})
-    outside.operator().run()
-    outside.resource["spec"]["interval"] = "soon"
-    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
-    outside.resource["metadata"]["annotations"] = {"exchangepush.dev/abandon": "true"}
-    outside.operator().run()
-    assert outside.deleted
 
 
 def test_a_certificate_that_somebody_assigns_meanwhile_is_not_replaced() -> None:

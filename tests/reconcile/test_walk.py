@@ -9,7 +9,7 @@ import pytest
 
 from exchange_push_operator.reconcile import Outcome
 from lab.exchange.faults import set_fault
-from lab.in_process import OLDER, Lab, Operator, lab
+from lab.in_process import Lab, Operator, lab
 
 pytestmark = pytest.mark.lab
 
@@ -339,75 +339,3 @@ def test_a_pass_that_takes_longer_than_its_timeout_ends() -> None:
     outcome = slow.step()
     assert outcome.requeue.kind == "retry"
     assert changes(outside) == 0
-
-
-def test_a_resource_that_cannot_be_disabled_waits_and_may_be_abandoned() -> None:
-    outside, operator = ready({"deletionPolicy": "Disable"})
-    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
-    set_fault(outside.organization, "down", value=True)
-    operator.run()
-    assert not outside.deleted
-    assert outside.condition("Ready") == ("False", "Deleting")
-    outside.resource["metadata"]["annotations"] = {"exchangepush.dev/abandon": "true"}
-    operator.run()
-    assert outside.deleted
-
-
-def test_a_policy_that_becomes_retain_takes_the_finalizer_off() -> None:
-    outside, operator = ready({"deletionPolicy": "Disable"})
-    assert outside.resource["metadata"]["finalizers"]
-    outside.resource["spec"]["deletionPolicy"] = "Retain"
-    operator.run()
-    assert "finalizers" not in outside.resource["metadata"]
-
-
-def deleting(outside: Lab) -> None:
-    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T10:00:00Z"
-
-
-def test_a_loser_of_a_conflict_has_nothing_to_undo() -> None:
-    outside = lab({"deletionPolicy": "Disable"})
-    outside.peers = [OLDER]
-    operator = outside.operator()
-    operator.run()
-    deleting(outside)
-    operator.run()
-    assert outside.deleted
-    assert changes(outside) == 0
-
-
-def test_a_read_only_operator_undoes_nothing() -> None:
-    outside, _ = ready({"deletionPolicy": "Disable"})
-    made = changes(outside)
-    deleting(outside)
-    Operator(outside, read_only=True).run()
-    assert not outside.deleted
-    assert changes(outside) == made
-
-
-def test_a_deletion_waits_for_a_tenant_that_is_gone() -> None:
-    outside, operator = ready({"deletionPolicy": "Disable"})
-    outside.resource["spec"]["tenant"]["domain"] = "nobody.example"
-    deleting(outside)
-    operator.run()
-    assert not outside.deleted
-    assert outside.condition("Ready") == ("False", "Deleting")
-
-
-@pytest.mark.parametrize("fault", ["die_before_change", "die_after_change"])
-def test_an_undoing_of_unknown_outcome_is_looked_at_again(fault: str) -> None:
-    outside, operator = ready({"deletionPolicy": "Disable"})
-    set_fault(outside.organization, fault, 1)
-    deleting(outside)
-    operator.run()
-    assert outside.deleted
-    assert outside.exchange()["proxy"]["enabled"] is False
-
-
-def test_an_undoing_that_is_refused_stalls() -> None:
-    outside, operator = ready({"deletionPolicy": "Disable"})
-    set_fault(outside.organization, "denied_cmdlets", ["Disable-PushNotificationProxy"])
-    deleting(outside)
-    operator.run()
-    assert not outside.deleted
-    assert outside.condition("Stalled") == ("True", "AccessDenied")

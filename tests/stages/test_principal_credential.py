@@ -344,7 +344,7 @@ def test_of_several_keys_of_the_current_certificate_the_one_is_shown_that(
 
 def retired(observed: Any, asked: Any = None) -> tuple[Step, ...]:
     asked = asked or config()
-    return STAGE.retire(asked, STAGE.observe(asked, observed), NOW)
+    return STAGE.retire(asked, STAGE.observe(asked, observed), NOW).steps
 
 
 OLD = certificate(23, begins=-900, ends=100)

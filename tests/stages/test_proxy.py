@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from answers import NOW, PUSH, advised, config, missing, plan_of, proxy, seen, stored_proxy, told
-from exchange_push_operator.core.errors import CmdletFailed
+from exchange_push_operator.core.errors import CmdletFailed, Unreachable
 from exchange_push_operator.core.push_proxy import DIRECTORY, LOOKS, WHAT_IF
 from exchange_push_operator.stages.proxy import STAGE
 
@@ -148,9 +148,10 @@ def test_an_unmanaged_proxy_is_not_even_looked_at() -> None:
 )
 def test_on_deletion_a_proxy(asked: Any, row: dict[str, Any], expected: object) -> None:
     observed = STAGE.observe(asked, seen(asked, organization={WHAT_IF: [row]}))
-    assert tuple(step.text for step in STAGE.retire(asked, observed, NOW)) == expected
+    assert tuple(step.text for step in STAGE.retire(asked, observed, NOW).steps) == expected
 
 
-def test_on_deletion_a_proxy_that_is_not_shown_is_not_touched() -> None:
+def test_on_deletion_a_proxy_that_is_not_shown_is_waited_for() -> None:
     observed = STAGE.observe(config(), seen(organization={WHAT_IF: []}))
-    assert STAGE.retire(config(), observed, NOW) == ()
+    with pytest.raises(Unreachable, match="see to it by hand"):
+        STAGE.retire(config(), observed, NOW)

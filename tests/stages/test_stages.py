@@ -7,7 +7,7 @@ from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Plan, holds
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.stage import Stage
+from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.stages import STAGES
 
 
@@ -31,7 +31,7 @@ def test_a_stage_asks_for_nothing_more_and_undoes_nothing_unless_it_says_so() ->
 
     stage = Stage("Bare", lambda _asked: Looks(), observe, plan)
     assert stage.more(config(), seen()).organization == ()
-    assert stage.retire(config(), "seen", NOW) == ()
+    assert stage.retire(config(), "seen", NOW) == Retirement()
 
 
 def test_a_configuration_that_is_as_declared_plans_nothing() -> None:

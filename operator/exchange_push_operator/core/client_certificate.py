@@ -34,10 +34,10 @@ def check_client_certificate(
     begins, ends = certificate.not_valid_before_utc, certificate.not_valid_after_utc
     if ends <= now:
         cure = "renew it and register the new one at the application"
-        _refuse(f"tls.crt expired on {ends:%Y-%m-%d}", cure)
+        _refuse("tls.crt has expired", cure)
     if begins > now + _CLOCK_SKEW:
         cure = "wait, or store one that is valid now"
-        _refuse(f"tls.crt is not valid before {begins:%Y-%m-%d}", cure)
+        _refuse("tls.crt is not valid yet", cure)
     return ends
 
 

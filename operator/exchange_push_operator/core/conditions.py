@@ -100,6 +100,25 @@ def _condition(
     }
 
 
+def following(old: Mapping[str, Any], new: Mapping[str, Any], now: datetime) -> dict[str, Any]:
+    """A status as it follows another than the one that it was made from.
+
+    lastTransitionTime moves where a condition's status does, and there alone.
+    """
+    conditions = [_following(find(old, c["type"]), c, now) for c in new.get("conditions") or ()]
+    return {**new, "conditions": conditions} if conditions else dict(new)
+
+
+def _following(before: Condition | None, after: Condition, now: datetime) -> Condition:
+    if before is None:
+        return after
+    then, moved = before["lastTransitionTime"], before["status"] != after["status"]
+    if not moved:
+        return {**after, "lastTransitionTime": then}
+    late = after["lastTransitionTime"] <= then
+    return {**after, "lastTransitionTime": utc_text(now)} if late else after
+
+
 def find(status: Mapping[str, Any], type_: str) -> Condition | None:
     """A condition of a status by its type."""
     return next((c for c in status.get("conditions") or () if c["type"] == type_), None)

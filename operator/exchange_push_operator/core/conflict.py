@@ -22,28 +22,29 @@ class Peer:
     deleting: bool
 
 
+def older_peer(config: PushConfig, organization_id: str, peers: Iterable[Peer]) -> str | None:
+    """The oldest other resource of an organisation, as namespace/name, where it is older.
+
+    Age is the creationTimestamp, then the UID, among those that have signed in. One that is being
+    deleted counts until it is gone.
+    """
+    mine = (config.created, config.uid)
+    rivals = [p for p in peers if p.organization_id == organization_id and p.uid != config.uid]
+    older = (peer for peer in rivals if (peer.created, peer.uid) < mine)
+    oldest = min(older, key=lambda peer: (peer.created, peer.uid), default=None)
+    return f"{oldest.namespace}/{oldest.name}" if oldest else None
+
+
 def check_conflict(config: PushConfig, organization_id: str, peers: Iterable[Peer]) -> None:
     """Let the oldest resource of an organisation through.
-
-    Age is the creationTimestamp, then the UID, among those that have signed in.
 
     Raises:
         Refused: ConflictingConfig, naming the older resource.
     """
-    mine = (config.created, config.uid)
-    rivals = [
-        peer for peer in peers if peer.organization_id == organization_id and peer.uid != config.uid
-    ]
-    older = min(
-        (peer for peer in rivals if (peer.created, peer.uid) < mine), key=_age, default=None
-    )
+    older = older_peer(config, organization_id, peers)
     if older is not None:
         raise Refused(
             Reason.CONFLICTING_CONFIG,
-            f"{older.namespace}/{older.name} is older and describes the same Exchange "
-            f"organization {organization_id}; delete one of the two",
+            f"{older} is older and describes the same Exchange organization {organization_id}; "
+            "delete one of the two",
         )
-
-
-def _age(peer: Peer) -> tuple[str, str]:
-    return peer.created, peer.uid

@@ -41,6 +41,7 @@ class Reason(StrEnum):
     BLOCKED_BY_TENANT_POLICY = "BlockedByTenantPolicy"
     TOO_MANY_KEYS = "TooManyKeys"
     EXPIRED_FOREIGN_KEYS = "ExpiredForeignKeys"
+    DELETION_TIMED_OUT = "DeletionTimedOut"
 
     # Stage conditions, True
     MET = "Met"
@@ -118,6 +119,7 @@ STALLED = frozenset(
         Reason.BLOCKED_BY_TENANT_POLICY,
         Reason.TOO_MANY_KEYS,
         Reason.EXPIRED_FOREIGN_KEYS,
+        Reason.DELETION_TIMED_OUT,
     }
 )
 """A person must act; no fast retry."""

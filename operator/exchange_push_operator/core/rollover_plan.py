@@ -13,7 +13,7 @@ from exchange_push_operator.core.plan import Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.rollover import Act, Life, decide
 from exchange_push_operator.core.rollover_seen import AT_ONCE, Following, Seen, following
-from exchange_push_operator.core.x509 import Certificate, utc_text
+from exchange_push_operator.core.x509 import Certificate
 
 _NEEDS_ONE_TIME = (Act.CREATE, Act.STAGE, Act.PUBLISH)
 
@@ -36,12 +36,12 @@ class Case:
 
     @property
     def why(self) -> str:
-        """Why the current one is to be followed; dates, so that the message stands still."""
+        """Why the current one is to be followed; the dates are in ``status.certificate``."""
         told = {
             Life.EXPIRED: "has expired",
             Life.GIVEN_UP: "was made before spec.certificate.rotateAfter",
         }
-        ends = f"expires on {utc_text(self.current.not_after)}"
+        ends = "has less than spec.certificate.renewBefore left"
         return f"{self.current.thumbprint} {told.get(self.found.situation.current, ends)}"
 
     @property
@@ -150,9 +150,7 @@ def _publish(case: Case) -> Plan:
 
 
 def _wait_for_date(case: Case) -> Plan:
-    date = case.seen.auth.next_effective
-    when = f" on {utc_text(date)}" if date else ""
-    message = f"{case.coming} follows{when}"
+    message = f"{case.coming} follows at its date (status.certificate.next)"
     if case.expired:
         return Plan(fails(Reason.EXPIRED, f"{case.why}; {message}"))
     if case.found.situation.current is Life.GIVEN_UP:

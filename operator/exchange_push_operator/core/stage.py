@@ -19,8 +19,16 @@ def _nothing_more(_config: PushConfig, _observed: Observations) -> Looks:
     return Looks()
 
 
-def _nothing_to_retire(_config: PushConfig, _observed: object, _now: datetime) -> tuple[Step, ...]:
-    return ()
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """What deletion undoes, and what of ours it leaves: a sentence each, with the reason."""
+
+    steps: tuple[Step, ...] = ()
+    stays: tuple[str, ...] = ()
+
+
+def _nothing_to_retire(_config: PushConfig, _observed: object, _now: datetime) -> Retirement:
+    return Retirement()
 
 
 def _no_explanation(_error: PushError) -> Finding | None:
@@ -33,7 +41,8 @@ class Stage(Generic[Observed]):
 
     ``observe`` raises a PushError where it could not look; then the condition is Unknown and
     nothing is planned. ``plan`` is pure. ``more`` asks for looks that follow from the first
-    answers. ``retire`` undoes on deletion what only this resource did. ``explain`` says what the
+    answers. ``retire`` undoes on deletion what only this resource did; it raises a PushError where
+    that could not be seen. ``explain`` says what the
     failure of one of its changes means, where that is known better than "it failed".
     """
 
@@ -42,5 +51,5 @@ class Stage(Generic[Observed]):
     observe: Callable[[PushConfig, Observations], Observed]
     plan: Callable[[PushConfig, Observed, datetime], Plan]
     more: Callable[[PushConfig, Observations], Looks] = _nothing_more
-    retire: Callable[[PushConfig, Observed, datetime], tuple[Step, ...]] = _nothing_to_retire
+    retire: Callable[[PushConfig, Observed, datetime], Retirement] = _nothing_to_retire
     explain: Callable[[PushError], Finding | None] = _no_explanation

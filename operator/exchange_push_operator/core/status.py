@@ -26,6 +26,7 @@ STAGE_CONDITIONS = (
     "ProxyReady",
     "Verified",
 )
+NOT_YET = "not looked at yet"
 
 
 def progressing(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
@@ -35,15 +36,15 @@ def progressing(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]
     if deleting:
         message = "deletion: looking at what is to be undone in Exchange and Entra ID"
     reason = Reason.DELETING if deleting else Reason.PROGRESSING
-    return with_findings(
-        resource,
-        {
-            READY: unknown(Reason.PROGRESSING, message),
-            RECONCILING: Finding("True", reason, message),
-            STALLED_CONDITION: None,
-        },
-        now,
-    )
+    new: dict[str, Finding | None] = {
+        READY: unknown(Reason.PROGRESSING, message),
+        RECONCILING: Finding("True", reason, message),
+        STALLED_CONDITION: None,
+    }
+    in_sync = find(resource.get("status") or {}, IN_SYNC) or {}
+    if in_sync.get("reason") == Reason.SUSPENDED:  # it was resumed
+        new[IN_SYNC] = unknown(Reason.NOT_OBSERVED, NOT_YET)
+    return with_findings(resource, new, now)
 
 
 def suspended(resource: Mapping[str, Any], now: datetime) -> Mapping[str, Any]:
@@ -77,10 +78,6 @@ def not_looked(resource: Mapping[str, Any], finding: Finding, now: datetime) -> 
         else Finding("True", Reason.PROGRESSING_WITH_RETRY, finding.message),
         STALLED_CONDITION: Finding("True", finding.reason, finding.message) if blocked else None,
     }
-    status = resource.get("status") or {}
-    for type_ in STAGE_CONDITIONS:
-        if find(status, type_) is None:
-            new[type_] = unknown(Reason.NOT_OBSERVED, "not looked at yet")
     return _uncounted(with_findings(resource, new, now))
 
 
@@ -120,10 +117,15 @@ def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str,
 def with_findings(
     resource: Mapping[str, Any], new: Mapping[str, Finding | None], now: datetime
 ) -> dict[str, Any]:
-    """The old status with other conditions, for the current generation."""
+    """The old status with other conditions, for the current generation.
+
+    Every condition is there from the first write on: what has not been looked at is Unknown.
+    """
     status = dict(resource.get("status") or {})
     generation = resource["metadata"]["generation"]
-    ordered = {READY: new[READY], **new} if READY in new else dict(new)
+    not_yet = unknown(Reason.NOT_OBSERVED, NOT_YET)
+    unseen = [name for name in (IN_SYNC, *STAGE_CONDITIONS) if find(status, name) is None]
+    ordered = {**dict.fromkeys(unseen, not_yet), **new}
     status["conditions"] = render(status.get("conditions") or (), ordered, generation, now)
     status["observedGeneration"] = generation
     requested = (resource["metadata"].get("annotations") or {}).get(RECONCILE_REQUESTED_AT)

@@ -11,10 +11,11 @@ from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, TypeAlias, TypeVar
 
 from exchange_push_operator.core.cluster import Objects, Recorder, Resource
-from exchange_push_operator.core.conditions import find
+from exchange_push_operator.core.conditions import find, following
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import PushError
@@ -35,10 +36,11 @@ PROGRESS_AFTER = 0.5
 
 @dataclass(frozen=True, slots=True)
 class Logic:
-    """The reconciler as the handlers see it. ``reconcile`` blocks, ``progressing`` does not."""
+    """The reconciler as the handlers see it. ``reconcile`` blocks, the others do not."""
 
     reconcile: Callable[[Resource, Callable[[], Sequence[Peer]], Memory], Outcome]
     progressing: Callable[[Resource], Status]
+    clock: Callable[[], datetime]
 
 
 @dataclass(frozen=True, slots=True)
@@ -154,8 +156,10 @@ class Passes:
 
     async def _put(self, resource: Resource, status: Status) -> Resource | None:
         """Write a status that differs; the object as it is afterwards, None where it is gone."""
-        plain = _plain(status)
-        if plain == (resource.get("status") or {}):
+        # The pass may have shown its progress since it read what its outcome rests on.
+        old: Status = resource.get("status") or {}
+        plain = _plain(following(old, status, self._logic.clock()))
+        if plain == old:
             return resource
         return await self._threaded(self._objects.write_status, resource, plain)
 

@@ -9,25 +9,24 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core import organization, status
-from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import FINALIZER, PushConfig
 from exchange_push_operator.core.conflict import Peer, check_conflict
-from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled
+from exchange_push_operator.core.errors import PushError, Refused, SpecError
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.fit import fit
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import fails
 from exchange_push_operator.core.reading import reading
-from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.drifting import drift
+from exchange_push_operator.reconcile.ended_early import ended_early, no_tenant
 from exchange_push_operator.reconcile.events import events, follows
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
-from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.report import report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
@@ -68,10 +67,12 @@ def _reconcile(
         config = parse(resource)
     except SpecError as error:
         finding = fails(Reason.INVALID_SPEC, str(error))
+        if deletion.held(resource):
+            finding = deletion.explained(finding)
         new = status.not_looked(resource, finding, now)
         told = events(resource.get("status") or {}, new, [])
         return Outcome(new, Requeue("stalled", _UNREADABLE_RETRY, _UNREADABLE_RETRY), told)
-    return _without_looking(resource, config, world, now) or _looking(
+    return _without_looking(resource, config, peers, world, now) or _looking(
         resource, config, peers, world, memory
     )
 
@@ -86,36 +87,42 @@ def _looking(
     try:
         outcome = _signed_in(resource, config, peers, world, memory)
     except TenantNotFound:
-        return _no_tenant(resource, config, world.clock())
+        return no_tenant(resource, config, world.clock())
     except PushError as error:
-        return _ended_early(resource, config, world, memory, error)
+        return ended_early(resource, config, world, memory, error)
     memory.unreachable_since = None
     return outcome
 
 
-def _no_tenant(resource: Mapping[str, Any], config: PushConfig, now: datetime) -> Outcome:
-    if config.deleting:
-        finding = fails(Reason.TENANT_NOT_FOUND, f"{config.tenant.domain} is of no tenant")
-        return deletion.waiting(resource, config, finding, now)
-    new = status.tenant_not_found(resource, now)
-    return Outcome(new, requeue(config, "retry"), events(config.status, new, []))
-
-
 def _without_looking(
-    resource: Mapping[str, Any], config: PushConfig, world: World, now: datetime
+    resource: Mapping[str, Any],
+    config: PushConfig,
+    peers: Callable[[], Sequence[Peer]],
+    world: World,
+    now: datetime,
 ) -> Outcome | None:
-    if config.deleting and deletion.needs_nothing(config):
-        return deletion.let_go(config)
+    if config.deleting and (gone := deletion.at_once(config, peers)):
+        return gone
+    finalizer = _finalizer(config, world)
+    if finalizer is not None:
+        return Outcome(config.status, requeue(config, "now"), finalizer=finalizer)
     if config.suspended:
         new = status.suspended(resource, now)
         return Outcome(new, requeue(config, "never"), events(config.status, new, []))
-    ours = FINALIZER in config.finalizers
-    if not config.deleting and ours != config.disable_on_delete:
-        return Outcome(config.status, requeue(config, "now"), finalizer=config.disable_on_delete)
     if config.deleting and world.read_only:
         message = "the operator runs with --read-only and undoes nothing"
         return deletion.waiting(resource, config, fails(Reason.DELETING, message), now)
     return None
+
+
+def _finalizer(config: PushConfig, world: World) -> bool | None:
+    """Whether ours is to be put on, before anything is changed, or taken off; None: as it is."""
+    ours, wanted = FINALIZER in config.finalizers, deletion.wanted(config)
+    if config.deleting or ours == wanted:
+        return None
+    if wanted and (config.suspended or world.read_only):  # nothing is going to be changed
+        return None
+    return wanted
 
 
 def _signed_in(
@@ -132,6 +139,8 @@ def _signed_in(
     with reading("Get-OrganizationConfig"):
         organization_id = organization.organization_id(observed)
     if config.status.get("organizationId") != organization_id:
+        if config.deleting:
+            return deletion.let_go(config, f"in {organization_id} it has changed nothing")
         return _introduce(resource, config, organization_id, observed, world.clock())
     lost = _lost(config, organization_id, peers)  # who has lost need not wait to hear it
     if lost is None:
@@ -141,8 +150,8 @@ def _signed_in(
             if lost is None:
                 observed = observed if holders == holds else gather(session)
                 return _with_lock(resource, session, memory, observed)
-    if config.deleting:  # it never wrote anything, so there is nothing to undo
-        return deletion.let_go(config)
+    if config.deleting:
+        return deletion.let_go(config, "an older resource of the same organization has come up")
     raise lost
 
 
@@ -197,38 +206,3 @@ def _introduce(
         current = certificate(observed)
         new |= {"certificate": current} if current else {}
     return Outcome(new, requeue(config, "now"))
-
-
-def _ended_early(
-    resource: Mapping[str, Any],
-    config: PushConfig,
-    world: World,
-    memory: Memory,
-    error: PushError,
-) -> Outcome:
-    now = world.clock()
-    finding = finding_of(error)
-    if config.deleting:
-        return deletion.waiting(resource, config, finding, now)
-    if finding.status == "False" and finding.reason in STALLED:
-        memory.unreachable_since = None
-        new = status.not_looked(resource, finding, now)
-        return Outcome(new, requeue(config, "stalled"), events(config.status, new, []))
-    pause = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
-    again = requeue(config, "retry", pause)
-    if _within_grace(config, world, memory, now):
-        return Outcome(config.status, again)
-    reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.UNREACHABLE
-    new = status.out_of_reach(resource, str(error), reason, now)
-    return Outcome(new, again, events(config.status, new, []))
-
-
-def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
-    """Whether the conditions stay as they were: a short silence is not news."""
-    known = find(config.status, "Ready")
-    if known is None or known.get("observedGeneration") != config.generation:
-        return False
-    if known["reason"] in (Reason.UNREACHABLE, Reason.THROTTLED, Reason.PROGRESSING):
-        return False
-    memory.unreachable_since = memory.unreachable_since or now
-    return now - memory.unreachable_since < world.unreachable_grace

@@ -9,6 +9,7 @@ from exchange_push_operator.core.conditions import READY, STALLED_CONDITION, fin
 from exchange_push_operator.core.events import NORMAL, WARNING, Event
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.status import NOT_YET
 
 _AWAY = frozenset({Reason.UNREACHABLE, Reason.THROTTLED})
 _ROLL_OVER = frozenset(
@@ -26,7 +27,8 @@ def events(
         told.append(Event(NORMAL, "DriftCorrected", f"what had changed was corrected: {names}"))
     adopted = new.get("certificate") or {}
     # The first look at the organisation has written the certificate down, and nothing else.
-    met = find(old, "CertificateReady") is None or not old.get("certificate")
+    known = find(old, "CertificateReady")
+    met = known is None or known["message"] == NOT_YET or not old.get("certificate")
     if adopted.get("origin") == "Adopted" and met:
         told.append(
             Event(NORMAL, "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")

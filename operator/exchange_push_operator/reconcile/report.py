@@ -139,7 +139,7 @@ def _quarrel(result: Walk) -> str:
 def _nothing_planned(result: Walk) -> Finding:
     for plan in result.plans.values():
         if plan.finding.status == "Unknown" and plan.finding.reason in NOT_LOOKED_AT:
-            return unknown(Reason.UNREACHABLE, plan.finding.message)
+            return unknown(plan.finding.reason, plan.finding.message)
     return holds(Reason.NO_DRIFT, "nothing to change")
 
 

@@ -23,7 +23,7 @@ from exchange_push_operator.core.key_advice import advisories
 from exchange_push_operator.core.looks import Looks, Observations, merge
 from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.stage import Stage
+from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.core.x509 import Certificate
 
 
@@ -130,18 +130,19 @@ def _not_held(held: HeldKeys, current: Certificate, missing: list[Certificate]) 
     return fails(Reason.KEY_MISSING, f"the principal does not hold {names}")
 
 
-def retire(config: PushConfig, held: HeldKeys | None, now: datetime) -> tuple[Step, ...]:
+def retire(config: PushConfig, held: HeldKeys | None, now: datetime) -> Retirement:
     """Take our own keys back, but not one whose certificate AuthConfig still names."""
     if held is None:
-        return ()
-    ours = [
-        entry
-        for entry in held.entries
-        if held.ours(entry)
-        and entry.thumbprint is not None
-        and not held.auth.names(entry.thumbprint)
-    ]
-    return (key_write.remove(config, held, ours, now),) if ours else ()
+        return Retirement()
+    ours = [entry for entry in held.entries if held.ours(entry) and entry.thumbprint is not None]
+    kept = [entry for entry in ours if held.auth.names(str(entry.thumbprint))]
+    gone = [entry for entry in ours if entry not in kept]
+    stays = tuple(
+        f"our key of {entry.thumbprint} on {config.app_id}: AuthConfig names its certificate, and "
+        "free/busy may rest on it"
+        for entry in kept
+    )
+    return Retirement((key_write.remove(config, held, gone, now),) if gone else (), stays)
 
 
 def explain(error: PushError) -> Finding | None:

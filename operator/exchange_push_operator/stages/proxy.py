@@ -7,11 +7,12 @@ from datetime import datetime
 from exchange_push_operator.core import push_proxy
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.config import ProxyState, PushConfig
+from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.push_proxy import PushProxy
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.stage import Stage
+from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.core.urls import split
 
 
@@ -99,12 +100,17 @@ def _disable(observed: PushProxy) -> Step:
     )
 
 
-def retire(config: PushConfig, observed: PushProxy | None, _now: datetime) -> tuple[Step, ...]:
-    """Switch the proxy off if it is still what this resource declared."""
-    declared = config.proxy.state is ProxyState.ENABLED
-    if declared and observed is not None and _drift(config, observed) is None:
-        return (_disable(observed),)
-    return ()
+def retire(config: PushConfig, observed: PushProxy | None, _now: datetime) -> Retirement:
+    """Switch the proxy off if it is still what this resource declared. Raises: Unreachable."""
+    if config.proxy.state is not ProxyState.ENABLED:
+        return Retirement()
+    if observed is None:
+        raise Unreachable("Exchange does not show whether the proxy is enabled; see to it by hand")
+    drift = _drift(config, observed)
+    if drift is None:
+        return Retirement((_disable(observed),))
+    stays = (f"{drift.message}, not as this resource declared it",) if observed.enabled else ()
+    return Retirement(stays=stays)
 
 
 def _advisories(config: PushConfig) -> tuple[Advisory, ...]:
