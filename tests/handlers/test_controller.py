@@ -225,7 +225,7 @@ def test_one_slow_organization_with_many_resources_keeps_no_other_one_waiting(
     def slow(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
         if resource["metadata"]["name"].startswith("slow"):
             go_on.wait(10)
-        return Outcome({**ready(resource), **resource["status"]}, NEVER)
+        return Outcome({**resource["status"], **ready(resource)}, NEVER)
 
     with Bench(slow, workers=8) as bench:
         for number in range(20):
