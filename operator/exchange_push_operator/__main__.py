@@ -114,7 +114,9 @@ def _operate_until_stopped(settings: Settings) -> int:
 def _run(settings: Settings) -> Ended:
     """Run until stopped."""
     with ExitStack() as closing:
-        metrics, vitals = Metrics(), Vitals(expected=max(1, len(settings.namespaces)))
+        kinds = 2 if settings.watch_secrets else 1
+        watches = kinds * max(1, len(settings.namespaces))
+        metrics, vitals = Metrics(), Vitals(expected=watches)
         health = closing.enter_context(_health(settings, metrics, vitals))
         connections = 2 * settings.workers + 4
         client = sign_in(settings.kubeconfig, connections, metrics.kube_requested)
