@@ -119,7 +119,7 @@ class Acts:
         self.screen.step("A CA Secret that is not there: the new Pods wait, the old ones work on")
         missing = {"configMapName": "", "secretName": "not-there"}
         self._release.upgrade(wait=False, caBundle=missing)
-        words = ("describe", "pods", f"--selector=app.kubernetes.io/instance={NAME}")
+        words = ("describe", "pod", self._new_pod())
         self.stage.wait_shown(*words, text="FailedMount", namespace=NAMESPACE)
         self.stage.show("get", "pods", namespace=NAMESPACE)
         self.stage.show(*words, namespace=NAMESPACE, only="FailedMount|not-there")
@@ -129,7 +129,7 @@ class Acts:
         self.screen.step("Too little memory: a limit of 32 MiB")
         small = {"limits": {"memory": "32Mi"}, "requests": {"memory": "16Mi"}}
         self._release.upgrade(wait=False, resources=small)
-        words = ("describe", "pods", f"--selector=app.kubernetes.io/instance={NAME}")
+        words = ("describe", "pod", self._new_pod())
         self.stage.wait_shown(*words, text="OOMKilled", namespace=NAMESPACE)
         self.stage.show("get", "pods", namespace=NAMESPACE)
         self.stage.show(*words, namespace=NAMESPACE, only="OOMKilled|137|Back-off")
@@ -154,6 +154,11 @@ class Acts:
     def _show_resource(self) -> None:
         self.stage.show("get", "epc")
         self.stage.show("describe", "epc", "fabrikam", only="Message:|Reason:|Warning")
+
+    def _new_pod(self) -> str:
+        """The one that an upgrade waits for, beside two that are there."""
+        wait.until(lambda: len(self._pods.all()) == 3, 60, "a new Pod")
+        return self._pods.newest()
 
     def _recover(self, why: str) -> None:
         self._release.upgrade()

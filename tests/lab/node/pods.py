@@ -44,6 +44,10 @@ class Pods:
         """Their names."""
         return [_name(pod) for pod in self.all()]
 
+    def newest(self) -> str:
+        """The name of the one that was made last."""
+        return _name(max(self.all(), key=lambda pod: str(pod["metadata"]["creationTimestamp"])))
+
     def holder(self) -> str:
         """Who holds the Lease; empty for nobody."""
         lease = self._get("lease", NAME, "--ignore-not-found")
