@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from base64 import b64decode
 from collections.abc import Callable
 from datetime import timedelta
@@ -14,6 +15,7 @@ from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import CONTOSO, FABRIKAM, SECRET, principal
 from lab.network.ca import self_signed
+from lab.resources import merged
 
 pytestmark = pytest.mark.lab
 
@@ -217,6 +219,32 @@ def test_a_changed_secret_is_another_version() -> None:
     operator = outside.operator()
     operator.step()
     outside.secrets["fabrikam-exchange"]["password"] = b"another"
+    operator.step()
+    assert len({access.version for access in operator.accesses}) == 2
+
+
+def test_another_entry_of_the_same_secret_is_another_credential() -> None:
+    """The Secret itself is unchanged: only the resource names another one of its entries."""
+    old = {"tenant": {"credentials": {"clientSecret": {"secretRef": {"key": "old"}}}}}
+    outside = lab(merged(CLIENT_SECRET, old))
+    outside.secrets["fabrikam-entra"]["old"] = b"of-last-year"
+    operator = outside.operator()
+    operator.run()
+    assert outside.condition("Stalled") == ("True", "SecretInvalid")
+    outside.edit(CLIENT_SECRET)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_another_entry_of_the_same_ca_secret_is_another_version() -> None:
+    connection = {"caSecretRef": {"name": "corp-ca", "key": "ca.crt"}}
+    outside = lab({"exchange": {"connection": connection}})
+    outside.secrets["corp-ca"] = {"ca.crt": b"one", "new.crt": b"another"}
+    operator = outside.operator()
+    operator.step()
+    spec = copy.deepcopy(outside.resource["spec"])
+    spec["exchange"]["connection"]["caSecretRef"]["key"] = "new.crt"
+    outside.edit(spec)
     operator.step()
     assert len({access.version for access in operator.accesses}) == 2
 

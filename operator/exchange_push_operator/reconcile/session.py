@@ -129,7 +129,7 @@ def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
     if ca is not None:
         ca_data, ca_version = world.secrets.read(config.namespace, ca.name)
         ca_pem = _entry(ca_data, config.namespace, ca.name, ca.key)
-        version = f"{version}.{ca_version}"
+        version = f"{version}.{ca_version}.{ca.key}"
     password, keytab = _exchange_proof(config, data, name)
     return ExchangeAccess(
         transport=config.connection.transport,
@@ -209,14 +209,14 @@ def _with_secret(
             access,
             certificate=certificate,
             private_key=Sensitive.of(key),
-            version=f"{config.namespace}/{name}@{version}",
+            version=f"{config.namespace}/{name}/tls.crt@{version}",
         )
     if credentials.client_secret is not None:
-        name = credentials.client_secret.name
+        name, key = credentials.client_secret.name, credentials.client_secret.key
         data, version = world.secrets.read(config.namespace, name)
-        text = _entry(data, config.namespace, name, credentials.client_secret.key)
-        secret = Sensitive.of(text.strip())
-        return replace(access, client_secret=secret, version=f"{config.namespace}/{name}@{version}")
+        secret = Sensitive.of(_entry(data, config.namespace, name, key).strip())
+        version = f"{config.namespace}/{name}/{key}@{version}"
+        return replace(access, client_secret=secret, version=version)
     fields = "clientCertificate, clientSecret or workloadIdentity"
     raise SpecError(f"spec.tenant.credentials: name {fields}")
 
