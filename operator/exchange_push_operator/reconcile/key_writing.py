@@ -11,7 +11,7 @@ from contextlib import suppress
 
 from exchange_push_operator.core import refusals
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import GraphFailed, PushError, Throttled
+from exchange_push_operator.core.errors import GraphFailed, OutcomeUnknown, PushError, Throttled
 from exchange_push_operator.core.key_credentials import KeyCredential, key_ids, read_credentials
 from exchange_push_operator.core.plan import Guard, Step
 from exchange_push_operator.core.ports import Graph
@@ -36,7 +36,7 @@ def write_keys(session: Session, step: Step) -> None:
         for again, form in enumerate((command, *step.fallbacks)):
             entries = _entries(session, graph, guard, name)
             check_write(form, guard, entries, again=again > 0)
-            refused = _send(graph, form)
+            refused = _send(session, graph, form, name)
             if refused is None:
                 _read_back(session, graph, guard, form, name)
                 return
@@ -57,11 +57,15 @@ def _entries(session: Session, graph: Graph, guard: Guard, name: str) -> tuple[K
     return entries
 
 
-def _send(graph: Graph, command: GraphRequest) -> GraphFailed | None:
+def _send(session: Session, graph: Graph, command: GraphRequest, name: str) -> GraphFailed | None:
     try:
         graph.send(command)
     except GraphFailed as error:
         return error
+    except OutcomeUnknown:
+        # Perhaps it was carried out: a list without it may only be an old one.
+        session.world.written.note(name, key_ids(command), session.world.clock())
+        raise
     return None
 
 

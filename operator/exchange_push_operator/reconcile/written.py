@@ -29,15 +29,15 @@ class Written:
         self._last[principal] = (now, frozenset(key_ids))
 
     def unseen(self, principal: str, entries: Iterable[KeyCredential], now: datetime) -> bool:
-        """Whether these entries are older than the last write; once they are not, it is forgotten.
+        """Whether these entries are older than the last write.
 
+        One that was seen once may be hidden again by the next reader, which lags behind the first.
         After five minutes what is missing has been removed by somebody, or has another id.
         """
         if principal not in self._last:
             return False
         written, key_ids = self._last[principal]
-        young = timedelta(0) <= now - written < _LAGS
-        waits = young and not key_ids <= {entry.key_id for entry in entries}
-        if not waits:
-            del self._last[principal]
-        return waits
+        if timedelta(0) <= now - written < _LAGS:
+            return not key_ids <= {entry.key_id for entry in entries}
+        del self._last[principal]
+        return False
