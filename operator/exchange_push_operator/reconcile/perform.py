@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from datetime import timedelta
 
-from exchange_push_operator.core import organization, rollover_seen
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.commands import Ahead, Cmdlet
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
 from exchange_push_operator.core.looks import ORGANIZATION, Observations, not_permitted
@@ -35,7 +35,7 @@ def perform(session: Session, observed: Observations, step: Step) -> None:
         with reading("Get-AuthConfig"):
             auth = organization.auth_config(observed)
             manage = session.config.roll_over is not None
-            made = rollover_seen.made_to_follow(observed, auth) if manage else ()
+            made = certificate_store.made_to_follow(observed, auth) if manage else ()
             check_cmdlet(step, auth, manage=manage, made=made)
         if touches_auth_config(step):
             _still_the_same(session, observed, auth)
