@@ -193,6 +193,37 @@ def test_a_next_certificate_that_somebody_else_staged_is_adopted() -> None:
     assert watch.failed == []
 
 
+def hours(operator: Operator, watch: Watch, number: int) -> None:
+    """One hour after another, as the operator looks by default."""
+    for _ in range(2 * number):
+        operator.lab.clock.forward(minutes=30)
+        watch()
+        operator.run(most=12)
+
+
+def test_a_date_after_the_end_of_the_current_certificate_is_not_waited_for() -> None:
+    outside = managed(left=3)
+    theirs = add_auth_certificate(outside.organization, start=outside.clock(), lifetime=LIFE * 9)
+    stage(outside, theirs, days=30)
+    watch = ready(outside)
+    hours(Operator(outside, after=watch), watch, 80)
+    assert current(outside) == theirs
+    assert made(outside, NEW) == 0
+    assert watch.failed == []
+
+
+@pytest.mark.parametrize("left", [1.5, 0.5])
+def test_where_less_than_activate_after_is_left_the_next_one_comes_in_time(left: float) -> None:
+    outside = managed(left=left)
+    before = current(outside)
+    watch = ready(outside)
+    set_fault(outside.organization, "old_signature_seconds", 3600)
+    hours(Operator(outside, after=watch), watch, 40)
+    assert current(outside) != before
+    assert made(outside, NEW) == 1
+    assert watch.failed == []
+
+
 def test_a_server_that_is_away_stops_the_roll_over_and_nothing_else() -> None:
     outside, watch = due(servers=3)
     set_fault(outside.organization, "down", value=True, server=EX2)

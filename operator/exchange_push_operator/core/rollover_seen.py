@@ -30,6 +30,9 @@ from exchange_push_operator.core.x509 import Certificate
 AT_ONCE = timedelta(minutes=15)
 # The AuthAdmin servicelet looks at its start and every 12 hours.
 _SERVICELET = timedelta(hours=12)
+# A date that comes later than the current one's end, or too shortly before for the servicelet, is
+# not waited for: no day without a certificate.
+_ENDING = timedelta(days=1)
 _NOBODY: frozenset[str] = frozenset()
 _USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
 
@@ -139,11 +142,11 @@ def life(roll_over: RollOver, seen: Seen, thumbprint: str | None, now: datetime)
         return Life.EXPIRED
     if roll_over.gives_up(found.not_before, now):
         return Life.GIVEN_UP
+    is_current, left = thumbprint == seen.auth.current, found.not_after - now
     partial = where is not None and bool(where.missing(_NOBODY))
-    near = found.not_after - now <= roll_over.renew_before
     # What matters more: of the current one its end, of one to come that it is everywhere.
-    if near and (thumbprint == seen.auth.current or not partial):
-        return Life.NEAR
+    if left <= roll_over.renew_before and (is_current or not partial):
+        return Life.ENDING if is_current and left <= _ENDING else Life.NEAR
     return Life.PARTIAL if partial else Life.VALID
 
 
