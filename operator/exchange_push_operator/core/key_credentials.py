@@ -80,13 +80,15 @@ def read_credentials(principal: Mapping[str, Any]) -> tuple[KeyCredential, ...]:
     """The entries of a principal read with ``$select=keyCredentials``.
 
     Raises:
-        CmdletFailed: there is no list, or an entry cannot be read. An empty list is a list; what
-            is missing is not empty (safety rule 2).
+        CmdletFailed: there is no list, not all of it, or an entry cannot be read. An empty list is
+            a list; what is missing is not empty (safety rule 2).
     """
     with reading("Microsoft Graph, key credentials"):
         listed = principal["keyCredentials"]
         if not isinstance(listed, list):
             raise TypeError(type(listed))
+        if "keyCredentials@odata.nextLink" in principal:
+            raise ValueError("a page")
         read = [_read(raw) for raw in listed]
     # Graph promises no order, and the same list must make the same plan.
     return tuple(sorted(read, key=lambda entry: entry.key_id))
