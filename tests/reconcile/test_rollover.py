@@ -82,9 +82,12 @@ def test_three_roll_overs_without_one_probe_that_fails(servers: int) -> None:
         assert len(server.store) == 1 + 1 + 3  # its transport certificate, the first, and three
 
 
-def due(servers: int = 2, left: float = 70.5, **certificate: Any) -> tuple[Lab, Watch]:
+def due(
+    servers: int = 2, left: float = 70.5, interval: str = "1h", **certificate: Any
+) -> tuple[Lab, Watch]:
     """In order, and a day later the next certificate is to be made."""
     outside = managed(certificate, servers=servers, left=left)
+    outside.resource["spec"]["interval"] = interval
     watch = ready(outside)
     outside.clock.forward(days=1)
     return outside, watch
@@ -179,6 +182,24 @@ def test_a_key_that_vanishes_before_the_date_has_the_date_moved_first() -> None:
     pass_days(operator, watch, 3)
     assert current(outside) == coming["thumbprint"]
     assert watch.failed == []
+
+
+def test_a_date_is_watched_more_often_than_the_interval_where_that_is_long() -> None:
+    outside, watch = due(interval="168h")
+    operator = Operator(outside, after=watch)
+    (outcome,) = operator.run()[-1:]
+    coming = outside.status["certificate"]["next"]["thumbprint"]
+    (gone,) = (k for k in outside.key_credentials() if k["thumbprint"] == coming)
+    outside.microsoft365.remove_keys(FABRIKAM, EXCHANGE_ONLINE, gone["keyId"])
+    for _ in range(8):
+        for _ in range(4):
+            outside.clock.forward(seconds=outcome.requeue.interval / 4)
+            watch()
+        (outcome,) = operator.run()[-1:]
+    assert current(outside) == coming
+    assert watch.failed == []
+    outside.clock.forward(days=1)
+    assert operator.run()[-1].requeue.interval == timedelta(hours=168).total_seconds()
 
 
 def test_a_next_certificate_that_somebody_else_staged_is_adopted() -> None:

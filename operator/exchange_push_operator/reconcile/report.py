@@ -62,9 +62,11 @@ def report(
         status["planHash"] = plan_hash(remaining)
     done = result.done
     drift = drifted(config) and not _follows(status, done)
+    kind = _kind(summary, new, status["servers"])
+    coming = "next" in (status.get("certificate") or {})
     return Outcome(
         status=status,
-        requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
+        requeue=requeue(config, kind, _patience(result), coming=coming),
         events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
