@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.ports import GraphAccess, Identity
 from lab.in_process import BY_SECRET, Lab, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import principal
@@ -156,5 +159,33 @@ def test_a_display_name_that_entra_id_drops_is_not_fought_over() -> None:
     holder.keys = tuple(replace(key, display_name=None) for key in holder.keys)
     for _ in range(3):
         operator.step()
+    assert len(writes(outside)) == 1
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_one_key_is_added_although_graph_tells_no_more_of_it_than_its_id() -> None:
+    outside = lab(BY_SECRET)
+    operator = outside.operator()
+    real = operator.world.graph
+
+    class Hiding:
+        def __init__(self, access: GraphAccess) -> None:
+            self.graph = real(access)
+
+        def identity(self, *, anew: bool = False) -> Identity:
+            return self.graph.identity(anew=anew)
+
+        def send(self, request: GraphRequest) -> Mapping[str, Any]:
+            answer = dict(self.graph.send(request))
+            hidden = {"key": None, "customKeyIdentifier": None}
+            listed = answer.get("keyCredentials") or ()
+            return {**answer, "keyCredentials": [{**entry, **hidden} for entry in listed]}
+
+    operator.world = replace(operator.world, graph=Hiding)
+    before = len(entries(outside))
+    for _ in range(4):
+        operator.run()
+        outside.clock.forward(hours=2)
+    assert len(entries(outside)) == before + 1
     assert len(writes(outside)) == 1
     assert outside.condition("Ready") == ("True", "Succeeded")

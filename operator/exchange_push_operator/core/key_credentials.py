@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from typing import Any
 
@@ -151,6 +151,18 @@ def own_key_id(organization_id: str, certificate: Certificate, counter: int) -> 
 def own_key_ids(organization_id: str, certificate: Certificate) -> tuple[str, ...]:
     """The keyIds that we may have given to this certificate, in the order of their use."""
     return tuple(own_key_id(organization_id, certificate, counter) for counter in range(8))
+
+
+def recognised(
+    entries: Iterable[KeyCredential], organization_id: str, certificates: Iterable[Certificate]
+) -> tuple[KeyCredential, ...]:
+    """The same; one that tells nothing but its id is of the certificate that the id was made of."""
+    of = {
+        key_id: certificate.thumbprint
+        for certificate in certificates
+        for key_id in own_key_ids(organization_id, certificate)
+    }
+    return tuple(replace(e, digest=e.digest or of.get(e.key_id)) for e in entries)
 
 
 def new_entry(certificate: Certificate, key_id: str, starts: datetime) -> Mapping[str, Any]:
