@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import copy
 from base64 import b64decode
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.ports import Identity
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
@@ -267,6 +270,26 @@ def test_a_domain_that_moves_to_another_tenant_stops_everything() -> None:
     since = outside.microsoft365.requests()[asked:]
     assert since
     assert all("openid-configuration" in line for line in since)
+
+
+class Elsewhere:
+    """A Graph whose token is of another tenant than the domain. Nothing may be asked of it."""
+
+    def identity(self, *, anew: bool = False) -> Identity:
+        del anew
+        return Identity(CONTOSO, frozenset({"Application.ReadWrite.All"}))
+
+    def send(self, request: GraphRequest) -> Mapping[str, Any]:
+        raise AssertionError(request)
+
+
+def test_a_token_of_another_tenant_stops_everything() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.world = replace(operator.world, graph=lambda _: Elsewhere())
+    operator.run()
+    assert outside.condition("Stalled") == ("True", "TenantMismatch")
+    assert outside.organization.changes == []
 
 
 def test_throttling_is_waited_out_as_long_as_microsoft_asks() -> None:
