@@ -102,3 +102,8 @@ def test_a_server_without_the_current_one_keeps_the_key() -> None:
     asked, later = managed(OLD, NOW), NOW + 2 * GRACE
     assert gone(asked, found, later) == {OLD.thumbprint}
     assert gone(asked, lacking, later) == set()
+
+
+def test_a_server_that_cannot_be_seen_keeps_the_key() -> None:
+    found, asked, later = world(OLD, OLD), managed(OLD, NOW), NOW + 2 * GRACE
+    assert gone(asked, replace(found, idle=(EX1,)), later) == set()

@@ -293,6 +293,15 @@ def test_an_unlisted_server_without_the_next_key_stops_the_staging() -> None:
     assert outside.exchange()["authConfig"]["next"] == coming
 
 
+def test_an_unlisted_server_that_cannot_be_asked_stops_the_roll_over() -> None:
+    outside, watch = due()
+    add_server(outside.organization, "EX9")
+    set_fault(outside.organization, "rpc_down", value=True, server="EX9")
+    Operator(outside, after=watch).run()
+    assert outside.condition("CertificateReady") == ("True", "RollOverWaits")
+    assert made(outside, NEW) == 0
+
+
 def test_an_expired_certificate_has_the_valid_next_one_published_and_no_third_made() -> None:
     outside, watch = due(left=10.5, renewBefore="240h")
     operator = Operator(outside, after=watch)
@@ -342,6 +351,19 @@ def test_clocks_that_are_apart_stop_the_roll_over() -> None:
     outside.operator().run()
     assert outside.condition("CertificateReady") == ("False", "ClockDiffers")
     assert made(outside, NEW) == 0
+
+
+def test_clocks_that_are_apart_stop_the_staging_too() -> None:
+    outside, _ = due()
+    rights = ("Application.Read.All", "Application.ReadWrite.All")
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights[:1])
+    outside.operator().run()
+    assert outside.status["certificate"]["next"]["stage"] == "WaitsForKey"
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights)
+    set_fault(outside.organization, "clock_skew", 400.0, server=EX2)
+    outside.operator().run()
+    assert outside.condition("CertificateReady") == ("False", "ClockDiffers")
+    assert (made(outside, NEW), made(outside, SET)) == (1, 0)
 
 
 def test_a_certificate_that_was_given_up_is_followed_at_once() -> None:
