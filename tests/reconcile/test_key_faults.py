@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
@@ -172,8 +173,8 @@ def test_one_key_is_added_although_graph_tells_no_more_of_it_than_its_id() -> No
         def __init__(self, access: GraphAccess) -> None:
             self.graph = real(access)
 
-        def identity(self, *, anew: bool = False) -> Identity:
-            return self.graph.identity(anew=anew)
+        def identity(self, *, since: datetime | None = None) -> Identity:
+            return self.graph.identity(since=since)
 
         def send(self, request: GraphRequest) -> Mapping[str, Any]:
             answer = dict(self.graph.send(request))

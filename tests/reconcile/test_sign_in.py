@@ -6,7 +6,7 @@ import copy
 from base64 import b64decode
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -275,8 +275,8 @@ def test_a_domain_that_moves_to_another_tenant_stops_everything() -> None:
 class Elsewhere:
     """A Graph whose token is of another tenant than the domain. Nothing may be asked of it."""
 
-    def identity(self, *, anew: bool = False) -> Identity:
-        del anew
+    def identity(self, *, since: datetime | None = None) -> Identity:
+        del since
         return Identity(CONTOSO, frozenset({"Application.ReadWrite.All"}))
 
     def send(self, request: GraphRequest) -> Mapping[str, Any]:

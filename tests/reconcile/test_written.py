@@ -36,6 +36,14 @@ def test_what_one_reader_has_shown_another_may_not_know_yet() -> None:
     assert made.unseen("one", OLD, NOW)
 
 
+def test_what_has_been_shown_and_is_gone_may_be_put_back_at_once() -> None:
+    made, back = written(), frozenset({"a", "b"})
+    assert made.unseen("one", OLD, NOW, back)
+    assert not made.unseen("one", NEW, NOW, back)
+    assert not made.unseen("one", OLD, NOW, back)
+    assert made.unseen("one", OLD, NOW, frozenset({"a", "c"}))
+
+
 @pytest.mark.parametrize(
     "later", [timedelta(minutes=5), timedelta(seconds=-1)], ids=["after a while", "clock set back"]
 )

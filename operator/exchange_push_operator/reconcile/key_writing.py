@@ -34,7 +34,7 @@ def write_keys(session: Session, step: Step) -> None:
     name = f"principal/{session.tenant_id}/{session.config.app_id.lower()}"
     with session.world.locks.hold(name):
         for again, form in enumerate((command, *step.fallbacks)):
-            entries = _entries(session, graph, guard, name)
+            entries = _entries(session, graph, guard, name, key_ids(form))
             check_write(form, guard, entries, again=again > 0)
             refused = _send(session, graph, form, name)
             if refused is None:
@@ -47,10 +47,12 @@ def write_keys(session: Session, step: Step) -> None:
                 raise refusals.refused_write(session.config, refused, identity, entries, now)
 
 
-def _entries(session: Session, graph: Graph, guard: Guard, name: str) -> tuple[KeyCredential, ...]:
+def _entries(
+    session: Session, graph: Graph, guard: Guard, name: str, sending: frozenset[str]
+) -> tuple[KeyCredential, ...]:
     """The list as it is now. A read that lags behind our own last write is not written on."""
     entries = read_credentials(graph.send(guard.look))
-    if session.world.written.unseen(name, entries, session.world.clock()):
+    if session.world.written.unseen(name, entries, session.world.clock(), sending):
         raise Throttled("Microsoft Graph does not show the last change of this principal yet")
     if not still_valid(guard, entries):
         raise PlanVoid
