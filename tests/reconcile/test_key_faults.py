@@ -190,3 +190,51 @@ def test_one_key_is_added_although_graph_tells_no_more_of_it_than_its_id() -> No
     assert len(entries(outside)) == before + 1
     assert len(writes(outside)) == 1
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+SILENT = {"status": 503, "times": None, "method": "GET"}
+
+
+def test_a_short_silence_of_graph_is_no_news_and_is_asked_again_soon() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    before = outside.status
+    outside.microsoft365.set_fault("graph_failure", SILENT)
+    outside.clock.forward(minutes=70)
+
+    for _ in range(4):
+        outcome = operator.step()
+        assert outcome.requeue.kind == "retry"
+        outside.clock.forward(minutes=1)
+
+    assert outside.status == before
+    outside.clock.forward(minutes=2)
+    operator.step()
+    assert outside.condition("PrincipalCredentialReady") == ("Unknown", "Unreachable")
+    assert outside.condition("Ready") == ("Unknown", "Unreachable")
+    assert outside.condition("InSync") == ("Unknown", "Unreachable")
+
+
+def test_what_is_wrong_elsewhere_is_mended_while_graph_is_silent() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    outside.microsoft365.set_fault("graph_failure", SILENT)
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    outside.clock.forward(minutes=70)
+
+    outcome = operator.step()
+
+    assert any("Enable-PushNotificationProxy" in one for one in outcome.changes)
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_look_is_not_repeated_sooner_than_graph_asks() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    throttled = {"status": 429, "times": None, "method": "GET", "retryAfter": 600}
+    outside.microsoft365.set_fault("graph_failure", throttled)
+
+    assert operator.step().requeue.at_least == 600

@@ -9,7 +9,6 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core import organization, status
-from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import FINALIZER, PushConfig
 from exchange_push_operator.core.conflict import Peer, check_conflict
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled
@@ -24,6 +23,7 @@ from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
+from exchange_push_operator.reconcile.grace import within_grace
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.report import events, report
@@ -81,13 +81,11 @@ def _looking(
     memory: Memory,
 ) -> Outcome:
     try:
-        outcome = _signed_in(resource, config, peers, world, memory)
+        return _signed_in(resource, config, peers, world, memory)
     except TenantNotFound:
         return _no_tenant(resource, config, world.clock())
     except PushError as error:
         return _ended_early(resource, config, world, memory, error)
-    memory.unreachable_since = None
-    return outcome
 
 
 def _no_tenant(resource: Mapping[str, Any], config: PushConfig, now: datetime) -> Outcome:
@@ -169,7 +167,10 @@ def _walk(
     if refused is not None:
         raise refused
     result = walk(session, memory, observed, may_write=not passive)
-    return report(resource, session, result, world.clock(), passive=passive)
+    outcome = report(resource, session, result, world.clock(), passive=passive)
+    if memory.unreachable_since is None or outcome.requeue.kind != "steady":
+        return outcome
+    return replace(outcome, requeue=requeue(config, "retry", outcome.requeue.at_least))
 
 
 def _introduce(
@@ -209,19 +210,8 @@ def _ended_early(
         return Outcome(new, requeue(config, "stalled"), events(config.status, new, []))
     pause = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
     again = requeue(config, "retry", pause)
-    if _within_grace(config, world, memory, now):
+    if within_grace(config, world, memory, now):
         return Outcome(config.status, again)
     reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.UNREACHABLE
     new = status.out_of_reach(resource, str(error), reason, now)
     return Outcome(new, again, events(config.status, new, []))
-
-
-def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
-    """Whether the conditions stay as they were: a short silence is not news."""
-    known = find(config.status, "Ready")
-    if known is None or known.get("observedGeneration") != config.generation:
-        return False
-    if known["reason"] in (Reason.UNREACHABLE, Reason.THROTTLED, Reason.PROGRESSING):
-        return False
-    memory.unreachable_since = memory.unreachable_since or now
-    return now - memory.unreachable_since < world.unreachable_grace

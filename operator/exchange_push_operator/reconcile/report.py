@@ -20,7 +20,7 @@ from exchange_push_operator.core.conditions import (
 from exchange_push_operator.core.errors import Refused, Throttled
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, plan_hash, unknown
-from exchange_push_operator.core.reasons import NOT_LOOKED_AT, STALLED, Reason
+from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
 from exchange_push_operator.reconcile.facts import facts
@@ -146,6 +146,8 @@ def _nothing_planned(result: Walk) -> Finding:
     for plan in result.plans.values():
         if plan.finding.status == "Unknown" and plan.finding.reason in NOT_LOOKED_AT:
             return unknown(Reason.UNREACHABLE, plan.finding.message)
+        if plan.finding.status == "False" and plan.finding.reason in NOTHING_MOVES:
+            return unknown(Reason.NOT_OBSERVED, f"not compared: {plan.finding.message}")
     return holds(Reason.NO_DRIFT, "nothing to change")
 
 
@@ -189,7 +191,8 @@ def _kind(
 
 def _patience(result: Walk) -> float:
     error = result.failure[1] if result.failure else None
-    return (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+    asked = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+    return max(asked, result.observed.patience())
 
 
 def events(
