@@ -400,6 +400,25 @@ def test_expired_foreign_keys_that_an_administrator_removes_are_forgotten() -> N
     assert outside.condition("Ready") == ("True", "Succeeded")
 
 
+def test_a_key_without_an_id_stops_the_write_and_is_told_with_its_cure() -> None:
+    outside = lab()
+    theirs = add_foreign(outside)
+    nameless = replace(theirs, key_id="")
+    holder_of(outside.microsoft365).keys = (nameless,)
+    operator = outside.operator()
+    operator.run()
+    for condition in ("PrincipalCredentialReady", "InSync"):
+        assert outside.condition(condition) == ("False", "ChangeRefused")
+        said = next(c for c in outside.status["conditions"] if c["type"] == condition)["message"]
+        assert "remove them, and let their owner add them anew" in said
+    assert holder_of(outside.microsoft365).keys == (nameless,)
+    holder_of(outside.microsoft365).keys = (theirs,)
+    outside.clock.forward(minutes=10)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert theirs in holder_of(outside.microsoft365).keys
+
+
 # beside a dedicated application
 
 

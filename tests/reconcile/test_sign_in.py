@@ -68,7 +68,7 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
             "c0ffee00-0000-4000-8000-000000000001"
         ),
         ("Ready", "TenantMismatch"),
-        "spec.tenant.tenantId",
+        "delete the resource and make it anew (spec.tenant cannot be corrected)",
     ),
     "no Exchange Secret": (
         {},
@@ -81,6 +81,12 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
         drop("fabrikam-exchange", "password"),
         ("Ready", "SecretInvalid"),
         "has no password",
+    ),
+    "an empty password": (
+        {},
+        put("fabrikam-exchange", "password", b"\n"),
+        ("Ready", "SecretInvalid"),
+        "Secret exchange/fabrikam-exchange: password is empty; put its value there",
     ),
     "a password that is no text": (
         {},

@@ -148,6 +148,8 @@ def _nothing_planned(result: Walk) -> Finding:
             return unknown(Reason.UNREACHABLE, plan.finding.message)
         if plan.finding.status == "False" and plan.finding.reason in NOTHING_MOVES:
             return unknown(Reason.NOT_OBSERVED, f"not compared: {plan.finding.message}")
+        if plan.finding.status == "False" and plan.finding.reason is Reason.CHANGE_REFUSED:
+            return plan.finding
     return holds(Reason.NO_DRIFT, "nothing to change")
 
 

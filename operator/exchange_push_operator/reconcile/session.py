@@ -102,7 +102,7 @@ def _resolve(config: PushConfig, world: World) -> str:
         raise Refused(
             Reason.TENANT_MISMATCH,
             f"spec.proxy.organization: {named} is no domain of the tenant of {domain}; pushes of "
-            "this organization would be sent in another's name",
+            "this organization would be sent in another's name: correct it",
         )
     return found
 
@@ -117,7 +117,7 @@ def _same_tenant(identity: Identity, tenant_id: str) -> None:
         raise Refused(
             Reason.TENANT_MISMATCH,
             f"the access token is of tenant {identity.tenant_id}, the domain of {tenant_id}; "
-            "correct spec.tenant",
+            f"where spec.tenant is mistyped, {tenant.MADE_ANEW}",
         )
 
 
@@ -223,18 +223,17 @@ def _with_secret(
 
 def _entry(data: Mapping[str, bytes], namespace: str, name: str, key: str) -> str:
     """One entry of a Secret as text. Raises: Refused (SecretInvalid)."""
+    secret = f"Secret {namespace}/{name}"
+    if key not in data:
+        holds = ", ".join(sorted(data)) or "nothing"
+        message = f"{secret} has no {key}; add it (it holds: {holds})"
+        raise Refused(Reason.SECRET_INVALID, message)
     try:
         text = data[key].decode("utf-8")
-    except KeyError:
-        text = ""
     except UnicodeDecodeError as error:
-        raise Refused(
-            Reason.SECRET_INVALID, f"Secret {namespace}/{name}: {key} is not UTF-8 text"
-        ) from error
+        message = f"{secret}: {key} is not UTF-8 text"
+        raise Refused(Reason.SECRET_INVALID, message) from error
     if not text.strip():
-        raise Refused(
-            Reason.SECRET_INVALID,
-            f"Secret {namespace}/{name} has no {key}; add it (it holds: "
-            f"{', '.join(sorted(data)) or 'nothing'})",
-        )
+        message = f"{secret}: {key} is empty; put its value there"
+        raise Refused(Reason.SECRET_INVALID, message)
     return text
