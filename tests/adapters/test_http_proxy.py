@@ -167,6 +167,10 @@ def test_a_proxy_of_an_unknown_authority_gets_no_password(site: Site) -> None:
         proxy.users["svc-proxy"] = CANARY
         told = failure(Https(site.ca_file, proxy=HttpProxy(proxy.url, site.credentials())))
     assert type(told) is Unreachable
+    assert str(told) == (
+        "login.microsoftonline.com: no connection to the HTTP proxy can be made; check "
+        "--entra-proxy, and --ca-file for its certificate"
+    )
     assert (proxy.asked, proxy.refused) == ([], [])
 
 

@@ -118,19 +118,23 @@ REFUSALS: dict[str, tuple[tuple[FederatedCredential, ...], str]] = {
 }
 
 
+CLAIMS = {"AADSTS700211": "issuer", "AADSTS700212": "audience", "AADSTS700213": "subject"}
+
+
 @pytest.mark.parametrize(("trusted", "number"), REFUSALS.values(), ids=REFUSALS)
-def test_a_token_that_nothing_matches_is_refused_with_what_to_compare(
+def test_a_token_that_nothing_matches_is_refused_with_what_differs_and_what_was_sent(
     site: Site, trusted: tuple[FederatedCredential, ...], number: str
 ) -> None:
     site.trust(*trusted)
     refused = site.failure()
     assert isinstance(refused, Refused)
     assert refused.reason is Reason.ACCESS_DENIED
+    claim = CLAIMS[number]
     assert str(refused) == (
-        f"localhost: application {CLIENT} has no federated credential for the cluster's service "
-        f"account ({number}); compare issuer, subject (system:serviceaccount:<namespace>:<name>) "
-        "and audience of its federated credentials with the account named in "
-        "tenant.credentials.workloadIdentity"
+        f"localhost: no federated credential of application {CLIENT} has the {claim} of the token "
+        f"({number}); correct the {claim} of the one for the account named in "
+        f"tenant.credentials.workloadIdentity, or add one (sent: issuer {ISSUER.url}, subject "
+        f"{SUBJECT}, audience {GLOBAL_AUDIENCE})"
     )
     site.trust(TRUSTED)
     assert site.connect().identity().tenant_id == FABRIKAM  # the cure is seen at once
@@ -140,7 +144,7 @@ def test_an_issuer_that_entra_id_cannot_reach_is_told(site: Site) -> None:
     del site.model.tokens.issuers[ISSUER.url]
     refused = site.failure()
     assert "Request to External OIDC endpoint failed" in str(refused)
-    assert "tenant.credentials.workloadIdentity" in str(refused)
+    assert f"tenant.credentials.workloadIdentity (sent: issuer {ISSUER.url}," in str(refused)
 
 
 FORGED: dict[str, Callable[[], str]] = {

@@ -177,8 +177,9 @@ def test_an_empty_list_is_a_list() -> None:
         {"keyCredentials": None},
         {"keyCredentials": {"value": []}},
         {"keyCredentials": [{"keyId": "a", "endDateTime": "some day"}]},
+        {"keyCredentials": [], "keyCredentials@odata.nextLink": "https://graph.microsoft.com/…"},
     ],
-    ids=["no list", "null", "no list but a map", "a date that is none"],
+    ids=["no list", "null", "no list but a map", "a date that is none", "a page of a list"],
 )
 def test_what_cannot_be_read_is_not_an_empty_list(principal: dict[str, Any]) -> None:
     with pytest.raises(CmdletFailed):

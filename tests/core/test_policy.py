@@ -52,6 +52,15 @@ def test_an_empty_policy_allows_nothing(document: Any) -> None:
         parse_policy(document).check_tenant(config(), FABRIKAM)
 
 
+def test_a_mistyped_tenant_is_not_asked_to_be_allowed_first() -> None:
+    mistyped = config({"tenant": {"tenantId": CONTOSO}})
+    assert refusal(policy(), mistyped) == (
+        f"spec.tenant: {CONTOSO} is not allowed for namespace exchange; where it is mistyped, "
+        "delete the resource and make it anew (spec.tenant cannot be corrected), or ask whoever "
+        "installed the operator to add it to tenantIds of its policy"
+    )
+
+
 def test_a_service_account_is_allowed_by_its_name() -> None:
     workload = {"serviceAccountRef": {"name": "entra"}}
     credentials = {"clientCertificate": None, "workloadIdentity": workload}
@@ -142,7 +151,9 @@ def test_what_is_not_named_is_refused_by_field_and_value(
     spec: dict[str, Any], changes: dict[str, Any], where: str
 ) -> None:
     message = refusal(policy(**changes), config(spec))
-    assert message.startswith(f"{where} is not allowed for namespace exchange; ask")
+    assert message.startswith(f"{where} is not allowed for namespace exchange; ")
+    correct, ask = message.index("correct"), message.index(", or ask whoever installed")
+    assert correct < ask  # a mistyped value does not belong into the policy
 
 
 @pytest.mark.parametrize(

@@ -91,6 +91,28 @@ def test_the_cure_of_a_lock_depends_on_whose_principal_it_is(asked: PushConfig, 
     assert cure in str(refused(asked, 403))
 
 
+def test_a_lock_that_stops_everybody_is_not_said_to_let_a_person_through() -> None:
+    said = str(refused(FIRST_PARTY, 400, (LOCKED,)))
+    assert "unlock its properties first (servicePrincipalLockConfiguration)" in said
+    assert "by hand" not in said
+    assert "add the key by hand" in str(refused(FIRST_PARTY, 403))
+
+
+@pytest.mark.parametrize(
+    ("asked", "kind"), [(FIRST_PARTY, "sp"), (DEDICATED, "app")], ids=["first-party", "dedicated"]
+)
+def test_a_full_principal_is_told_with_the_command_that_makes_room(
+    asked: PushConfig, kind: str
+) -> None:
+    command = f"az ad {kind} credential delete --id {asked.app_id} --cert --key-id <id>, with "
+    full = ("Directory_ResourceSizeExceeded",)
+    assert f"{command}gone, which have expired" in str(refused(asked, 400, full, entries=KEYS))
+    living = tuple(key for key in KEYS if not key.expired(NOW))
+    alive = str(refused(asked, 400, full, entries=living))
+    assert f"{command}one that nobody needs" in alive
+    assert f"az ad {kind} credential list --id {asked.app_id} --cert" in alive
+
+
 @pytest.mark.parametrize(
     ("asked", "identity", "cure"),
     [

@@ -27,6 +27,7 @@ SITUATIONS = [
     for each in itertools.product(Life, Life, Date, Key, BOTH)
     # A certificate that is nowhere is not staged, and nobody has its key.
     if each[1] is not Life.ABSENT or (each[2] is Date.NONE and each[3] is Key.UNSEEN)
+    if each[1] is not Life.ENDING  # which is said of the current one alone
 ]
 AFTERWARDS = [Afterwards(*each) for each in itertools.product(Life, BOTH, BOTH, Life, BOTH)]
 USABLE = (Life.VALID, Life.NEAR)
@@ -91,13 +92,19 @@ def test_an_expired_current_certificate_has_the_next_published_and_not_a_third_m
         assert decide(seen).act is Act.PUBLISH
 
 
+def test_a_current_certificate_that_ends_is_not_kept_waiting_for_a_later_date() -> None:
+    for date in (Date.LATER, Date.SOON, Date.PASSED, Date.OVERDUE):
+        seen = Situation(Life.ENDING, Life.VALID, date, Key.HELD, all_seen=True)
+        assert decide(seen).act is Act.PUBLISH
+
+
 def test_only_our_own_key_is_removed_and_only_where_nobody_can_sign_with_it() -> None:
     removed = [seen for seen in AFTERWARDS if decide_key(seen).act is Act.REMOVE_KEY]
     assert removed
     for seen in removed:
         assert seen.ours
         unused = seen.grace_over and seen.all_seen
-        everywhere = seen.current in (*USABLE, Life.GIVEN_UP)
+        everywhere = seen.current in (*USABLE, Life.ENDING, Life.GIVEN_UP)
         assert seen.previous is Life.EXPIRED or (unused and everywhere)
 
 

@@ -220,7 +220,7 @@ def test_bad_input_is_told_changes_nothing_and_recovers(running_lab: RunningLab,
     case.breaks(lab)
 
     lab.apply(lab.example(**SLOWEST, **case.spec))
-    told = lab.wait_condition(*case.condition, timeout=20)
+    told = lab.wait_condition(*case.condition)
 
     assert "\n" not in told["message"]
     missing = [word for word in case.words if word not in told["message"]]
@@ -231,7 +231,7 @@ def test_bad_input_is_told_changes_nothing_and_recovers(running_lab: RunningLab,
 
     case.cure(lab)
     lab.reconcile_now()
-    lab.wait_ready(timeout=30)
+    lab.wait_ready()
     assert leaked(lab, log_starts) == []
 
 

@@ -29,6 +29,8 @@ STAGES = (
 HTTPS = {"scheme": "HTTPS"}
 HTTP = {"scheme": "HTTP"}
 CERTIFICATE = {"clientCertificate": {"secretRef": {"name": "fabrikam-entra"}}}
+# As docs/entra.md has it, "Permissions".
+KEY_CHANGE = '{.status.plannedChanges[?(@.stage=="PrincipalCredentialReady")].command}'
 CLIENT_SECRET = {
     "clientCertificate": None,
     "clientSecret": {"secretRef": {"name": "fabrikam-secret", "key": "client-secret"}},
@@ -147,6 +149,8 @@ def test_observe_plans_and_changes_nothing(running_lab: RunningLab) -> None:
     stages = [one["stage"] for one in status["plannedChanges"]]
     assert stages[:3] == ["AuthServerReady", "PrincipalCredentialReady", "ProxyReady"]
     assert "New-AuthServer" in status["plannedChanges"][0]["command"]
+    forms = lab.kubectl("get", "epc", "fabrikam", "-o", f"jsonpath={KEY_CHANGE}").splitlines()
+    assert [form.split()[0] for form in forms] == ["PATCH", "az", "Invoke-MgGraphRequest"]
     assert exchange_changes(lab) == []
     assert len(first_party_keys(lab)) == 1
 

@@ -3,43 +3,38 @@
 from __future__ import annotations
 
 import json
+import shlex
 
 import pytest
-import yaml
 
 from end_to_end.looking import assert_configured
 from lab.microsoft365.federation import GLOBAL_AUDIENCE, account_subject
+from lab.resources import ROOT
 from lab.running import RunningLab
 
 ACCOUNT = "fabrikam-entra"
+ROLE = "exchange-push-operator-token"
 IDENTITY = {
     "clientCertificate": None,
     "workloadIdentity": {"serviceAccountRef": {"name": ACCOUNT}},
 }
-TOKENS_OF_IT = f"""
-apiVersion: rbac.authorization.k8s.io/v1
-kind: Role
-metadata: {{name: tokens}}
-rules:
-- apiGroups: [""]
-  resources: [serviceaccounts/token]
-  resourceNames: [{ACCOUNT}]
-  verbs: [create]
----
-apiVersion: rbac.authorization.k8s.io/v1
-kind: RoleBinding
-metadata: {{name: tokens}}
-roleRef: {{apiGroup: rbac.authorization.k8s.io, kind: Role, name: tokens}}
-subjects:
-- {{kind: ServiceAccount, name: exchange-push-operator, namespace: exchange-push-operator}}
-"""
+INSTALL = ROOT / "docs/install.md"
+
+
+def documented() -> list[list[str]]:
+    """The commands of "Without the chart", as a person would copy them, without ``kubectl``."""
+    block = INSTALL.read_text("utf-8").split("### Without the chart")[1].split("```")[1]
+    lines = block.removeprefix("sh\n").replace("\\\n", " ").strip().splitlines()
+    commands = [shlex.split(line) for line in lines]
+    assert [command[0] for command in commands] == ["kubectl", "kubectl"]
+    return [command[1:] for command in commands]
 
 
 @pytest.fixture(name="lab")
 def cluster_that_the_tenant_trusts(running_lab: RunningLab) -> RunningLab:
     lab = running_lab
     lab.kubectl("delete", "secret", "fabrikam-entra")
-    lab.kubectl("delete", "role,rolebinding", "tokens", "--ignore-not-found")
+    lab.kubectl("delete", "role,rolebinding", ROLE, "--ignore-not-found")
     place = {"name": ACCOUNT, "namespace": lab.namespace}
     account = {"apiVersion": "v1", "kind": "ServiceAccount", "metadata": place}
     lab.installation.apply(account)
@@ -63,10 +58,8 @@ def test_a_service_account_signs_in_as_soon_as_rbac_allows_its_token(lab: Runnin
     assert lab.condition("Stalled")["reason"] == "AccessDenied"
     assert f"service account {lab.namespace}/{ACCOUNT}" in lab.condition("Stalled")["message"]
 
-    role, binding = yaml.safe_load_all(TOKENS_OF_IT)
-    for manifest in (role, binding):
-        manifest["metadata"]["namespace"] = lab.namespace
-    lab.installation.apply(role, binding)
+    for command in documented():
+        lab.kubectl(*command)
     lab.reconcile_now()
 
     lab.wait_ready()

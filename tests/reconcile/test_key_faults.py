@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Mapping
 from dataclasses import replace
+from datetime import datetime
 from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.ports import GraphAccess, Identity
 from lab.in_process import BY_SECRET, Lab, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import principal
@@ -158,3 +162,79 @@ def test_a_display_name_that_entra_id_drops_is_not_fought_over() -> None:
         operator.step()
     assert len(writes(outside)) == 1
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_one_key_is_added_although_graph_tells_no_more_of_it_than_its_id() -> None:
+    outside = lab(BY_SECRET)
+    operator = outside.operator()
+    real = operator.world.graph
+
+    class Hiding:
+        def __init__(self, access: GraphAccess) -> None:
+            self.graph = real(access)
+
+        def identity(self, *, since: datetime | None = None) -> Identity:
+            return self.graph.identity(since=since)
+
+        def send(self, request: GraphRequest) -> Mapping[str, Any]:
+            answer = dict(self.graph.send(request))
+            hidden = {"key": None, "customKeyIdentifier": None}
+            listed = answer.get("keyCredentials") or ()
+            return {**answer, "keyCredentials": [{**entry, **hidden} for entry in listed]}
+
+    operator.world = replace(operator.world, graph=Hiding)
+    before = len(entries(outside))
+    for _ in range(4):
+        operator.run()
+        outside.clock.forward(hours=2)
+    assert len(entries(outside)) == before + 1
+    assert len(writes(outside)) == 1
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+SILENT = {"status": 503, "times": None, "method": "GET"}
+
+
+def test_a_short_silence_of_graph_is_no_news_and_is_asked_again_soon() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    before = outside.status
+    outside.microsoft365.set_fault("graph_failure", SILENT)
+    outside.clock.forward(minutes=70)
+
+    for _ in range(4):
+        outcome = operator.step()
+        assert outcome.requeue.kind == "retry"
+        outside.clock.forward(minutes=1)
+
+    assert outside.status == before
+    outside.clock.forward(minutes=2)
+    operator.step()
+    assert outside.condition("PrincipalCredentialReady") == ("Unknown", "Unreachable")
+    assert outside.condition("Ready") == ("Unknown", "Unreachable")
+    assert outside.condition("InSync") == ("Unknown", "Unreachable")
+
+
+def test_what_is_wrong_elsewhere_is_mended_while_graph_is_silent() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    outside.microsoft365.set_fault("graph_failure", SILENT)
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    outside.clock.forward(minutes=70)
+
+    outcome = operator.step()
+
+    assert any("Enable-PushNotificationProxy" in one for one in outcome.changes)
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_look_is_not_repeated_sooner_than_graph_asks() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.run()
+    throttled = {"status": 429, "times": None, "method": "GET", "retryAfter": 600}
+    outside.microsoft365.set_fault("graph_failure", throttled)
+
+    assert operator.step().requeue.at_least == 600

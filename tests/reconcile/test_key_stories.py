@@ -294,6 +294,49 @@ def test_two_organisations_on_one_principal_never_cost_each_other_a_key(lag: int
     assert all(key in first.key_credentials() for key in before)
 
 
+def beside(first: Lab, one: Operator) -> tuple[Lab, Operator]:
+    """Another organisation of the tenant, and the same operator at work on it."""
+    second = neighbour(first)
+    other = second.operator()
+    other.world = replace(other.world, locks=one.world.locks, written=one.world.written)
+    return second, other
+
+
+def test_a_key_whose_answer_was_lost_is_not_lost_to_the_other_organisation() -> None:
+    """The second one's list is older than the first one's write, which nobody has confirmed."""
+    first = lab()
+    first.microsoft365.set_fault("read_lag", 6)
+    first.microsoft365.set_fault("reset_after_patch", 1)
+    one = first.operator()
+    _, other = beside(first, one)
+    seen: set[str] = set()
+    for _ in range(14):
+        for operator in (one, other):
+            operator.step()
+            held = {key["keyId"] for key in first.key_credentials()}
+            assert seen <= held
+            seen |= held
+        first.clock.forward(seconds=2)
+    assert patches(first) == 2
+
+
+def test_a_reader_that_falls_behind_again_costs_nobody_a_key() -> None:
+    first = lab()
+    one = first.operator()
+    second, other = beside(first, one)
+    one.run()
+    before = first.key_credentials()
+    holder = holder_of(first.microsoft365)
+    (mine,) = ours(first)
+    holder.stale = tuple(key for key in holder.keys if key.key_id != mine["keyId"])
+    holder.stale_reads = 4
+    for _ in range(6):
+        other.run(most=3)
+        assert all(key in first.key_credentials() for key in before)
+        first.clock.forward(minutes=1)
+    assert second.condition("PrincipalCredentialReady") == ("True", "UpToDate")
+
+
 def test_two_resources_never_write_one_principal_at_the_same_time() -> None:
     """The other one starts in the moment between the first one's last read and its PATCH."""
     first = lab()
@@ -355,6 +398,25 @@ def test_expired_foreign_keys_that_an_administrator_removes_are_forgotten() -> N
     outside.microsoft365.remove_keys(FABRIKAM, holder_of(outside.microsoft365).app_id, gone.key_id)
     operator.run()
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_key_without_an_id_stops_the_write_and_is_told_with_its_cure() -> None:
+    outside = lab()
+    theirs = add_foreign(outside)
+    nameless = replace(theirs, key_id="")
+    holder_of(outside.microsoft365).keys = (nameless,)
+    operator = outside.operator()
+    operator.run()
+    for condition in ("PrincipalCredentialReady", "InSync"):
+        assert outside.condition(condition) == ("False", "ChangeRefused")
+        said = next(c for c in outside.status["conditions"] if c["type"] == condition)["message"]
+        assert "remove them, and let their owner add them anew" in said
+    assert holder_of(outside.microsoft365).keys == (nameless,)
+    holder_of(outside.microsoft365).keys = (theirs,)
+    outside.clock.forward(minutes=10)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert theirs in holder_of(outside.microsoft365).keys
 
 
 # beside a dedicated application

@@ -82,9 +82,12 @@ def test_three_roll_overs_without_one_probe_that_fails(servers: int) -> None:
         assert len(server.store) == 1 + 1 + 3  # its transport certificate, the first, and three
 
 
-def due(servers: int = 2, left: float = 70.5, **certificate: Any) -> tuple[Lab, Watch]:
+def due(
+    servers: int = 2, left: float = 70.5, interval: str = "1h", **certificate: Any
+) -> tuple[Lab, Watch]:
     """In order, and a day later the next certificate is to be made."""
     outside = managed(certificate, servers=servers, left=left)
+    outside.resource["spec"]["interval"] = interval
     watch = ready(outside)
     outside.clock.forward(days=1)
     return outside, watch
@@ -181,6 +184,24 @@ def test_a_key_that_vanishes_before_the_date_has_the_date_moved_first() -> None:
     assert watch.failed == []
 
 
+def test_a_date_is_watched_more_often_than_the_interval_where_that_is_long() -> None:
+    outside, watch = due(interval="168h")
+    operator = Operator(outside, after=watch)
+    (outcome,) = operator.run()[-1:]
+    coming = outside.status["certificate"]["next"]["thumbprint"]
+    (gone,) = (k for k in outside.key_credentials() if k["thumbprint"] == coming)
+    outside.microsoft365.remove_keys(FABRIKAM, EXCHANGE_ONLINE, gone["keyId"])
+    for _ in range(8):
+        for _ in range(4):
+            outside.clock.forward(seconds=outcome.requeue.interval / 4)
+            watch()
+        (outcome,) = operator.run()[-1:]
+    assert current(outside) == coming
+    assert watch.failed == []
+    outside.clock.forward(days=1)
+    assert operator.run()[-1].requeue.interval == timedelta(hours=168).total_seconds()
+
+
 def test_a_next_certificate_that_somebody_else_staged_is_adopted() -> None:
     outside = managed(left=60)
     theirs = add_auth_certificate(outside.organization, start=outside.clock(), lifetime=LIFE * 9)
@@ -190,6 +211,37 @@ def test_a_next_certificate_that_somebody_else_staged_is_adopted() -> None:
     pass_days(operator, watch, 21)
     assert current(outside) == theirs
     assert made(outside, NEW) == 0
+    assert watch.failed == []
+
+
+def hours(operator: Operator, watch: Watch, number: int) -> None:
+    """One hour after another, as the operator looks by default."""
+    for _ in range(2 * number):
+        operator.lab.clock.forward(minutes=30)
+        watch()
+        operator.run(most=12)
+
+
+def test_a_date_after_the_end_of_the_current_certificate_is_not_waited_for() -> None:
+    outside = managed(left=3)
+    theirs = add_auth_certificate(outside.organization, start=outside.clock(), lifetime=LIFE * 9)
+    stage(outside, theirs, days=30)
+    watch = ready(outside)
+    hours(Operator(outside, after=watch), watch, 80)
+    assert current(outside) == theirs
+    assert made(outside, NEW) == 0
+    assert watch.failed == []
+
+
+@pytest.mark.parametrize("left", [1.5, 0.5])
+def test_where_less_than_activate_after_is_left_the_next_one_comes_in_time(left: float) -> None:
+    outside = managed(left=left)
+    before = current(outside)
+    watch = ready(outside)
+    set_fault(outside.organization, "old_signature_seconds", 3600)
+    hours(Operator(outside, after=watch), watch, 40)
+    assert current(outside) != before
+    assert made(outside, NEW) == 1
     assert watch.failed == []
 
 
@@ -239,6 +291,15 @@ def test_an_unlisted_server_without_the_next_key_stops_the_staging() -> None:
     outside.administrator(COPY, Thumbprint=coming, Server="ex9.corp.fabrikam.com")
     operator.run()
     assert outside.exchange()["authConfig"]["next"] == coming
+
+
+def test_an_unlisted_server_that_cannot_be_asked_stops_the_roll_over() -> None:
+    outside, watch = due()
+    add_server(outside.organization, "EX9")
+    set_fault(outside.organization, "rpc_down", value=True, server="EX9")
+    Operator(outside, after=watch).run()
+    assert outside.condition("CertificateReady") == ("True", "RollOverWaits")
+    assert made(outside, NEW) == 0
 
 
 def test_an_expired_certificate_has_the_valid_next_one_published_and_no_third_made() -> None:
@@ -292,6 +353,19 @@ def test_clocks_that_are_apart_stop_the_roll_over() -> None:
     assert made(outside, NEW) == 0
 
 
+def test_clocks_that_are_apart_stop_the_staging_too() -> None:
+    outside, _ = due()
+    rights = ("Application.Read.All", "Application.ReadWrite.All")
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights[:1])
+    outside.operator().run()
+    assert outside.status["certificate"]["next"]["stage"] == "WaitsForKey"
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights)
+    set_fault(outside.organization, "clock_skew", 400.0, server=EX2)
+    outside.operator().run()
+    assert outside.condition("CertificateReady") == ("False", "ClockDiffers")
+    assert (made(outside, NEW), made(outside, SET)) == (1, 0)
+
+
 def test_a_certificate_that_was_given_up_is_followed_at_once() -> None:
     outside = managed(left=100)
     set_fault(outside.organization, "old_signature_seconds", 3600)
@@ -311,6 +385,45 @@ def test_a_certificate_that_was_given_up_is_followed_at_once() -> None:
     assert leaked not in held(outside)
     assert made(outside, NEW) == 1
     assert watch.failed == []
+
+
+def test_one_that_was_made_and_not_staged_before_the_key_leaked_is_not_waited_for() -> None:
+    """It bears the name that the next one would get, and Exchange has it already."""
+    outside, watch = due()
+    rights = ("Application.Read.All", "Application.ReadWrite.All")
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights[:1])
+    Operator(outside, after=watch).run()
+    waiting, leaked = outside.status["certificate"]["next"], current(outside)
+    assert waiting["stage"] == "WaitsForKey"
+    outside.microsoft365.grant(FABRIKAM, CLIENT, rights)
+    outside.clock.forward(hours=1)
+    outside.edit({**outside.resource["spec"], **rotate(outside)})
+    operator = Operator(outside, after=watch)
+    for _ in range(6):
+        operator.run(most=12)
+        outside.clock.forward(minutes=10)
+        watch()
+    assert current(outside) not in (leaked, waiting["thumbprint"])
+    assert made(outside, NEW) == 2
+    assert outside.condition("Ready") == READY
+    assert watch.failed == []
+
+
+@pytest.mark.parametrize("behind", [2, 280])
+def test_a_server_whose_clock_is_behind_makes_one_certificate_for_a_leaked_key(behind: int) -> None:
+    outside = managed(left=100)
+    watch = ready(outside)
+    set_fault(outside.organization, "clock_skew", -behind)
+    leaked = current(outside)
+    outside.edit({**outside.resource["spec"], **rotate(outside)})
+    operator = Operator(outside, after=watch)
+    for _ in range(8):
+        operator.run(most=12)
+        outside.clock.forward(minutes=5)
+        watch()
+    assert current(outside) != leaked
+    assert made(outside, NEW) == 1
+    assert outside.condition("Ready") == READY
 
 
 def rotate(outside: Lab) -> dict[str, Any]:

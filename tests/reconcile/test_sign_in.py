@@ -2,18 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 from base64 import b64decode
-from collections.abc import Callable
-from datetime import timedelta
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.ports import Identity
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import CONTOSO, FABRIKAM, SECRET, principal
 from lab.network.ca import self_signed
+from lab.resources import merged
 
 pytestmark = pytest.mark.lab
 
@@ -63,7 +68,7 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
             "c0ffee00-0000-4000-8000-000000000001"
         ),
         ("Ready", "TenantMismatch"),
-        "spec.tenant.tenantId",
+        "delete the resource and make it anew (spec.tenant cannot be corrected)",
     ),
     "no Exchange Secret": (
         {},
@@ -76,6 +81,12 @@ TROUBLE: dict[str, tuple[dict[str, Any], Callable[[Lab], object], tuple[str, str
         drop("fabrikam-exchange", "password"),
         ("Ready", "SecretInvalid"),
         "has no password",
+    ),
+    "an empty password": (
+        {},
+        put("fabrikam-exchange", "password", b"\n"),
+        ("Ready", "SecretInvalid"),
+        "Secret exchange/fabrikam-exchange: password is empty; put its value there",
     ),
     "a password that is no text": (
         {},
@@ -221,6 +232,32 @@ def test_a_changed_secret_is_another_version() -> None:
     assert len({access.version for access in operator.accesses}) == 2
 
 
+def test_another_entry_of_the_same_secret_is_another_credential() -> None:
+    """The Secret itself is unchanged: only the resource names another one of its entries."""
+    old = {"tenant": {"credentials": {"clientSecret": {"secretRef": {"key": "old"}}}}}
+    outside = lab(merged(CLIENT_SECRET, old))
+    outside.secrets["fabrikam-entra"]["old"] = b"of-last-year"
+    operator = outside.operator()
+    operator.run()
+    assert outside.condition("Stalled") == ("True", "SecretInvalid")
+    outside.edit(CLIENT_SECRET)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_another_entry_of_the_same_ca_secret_is_another_version() -> None:
+    connection = {"caSecretRef": {"name": "corp-ca", "key": "ca.crt"}}
+    outside = lab({"exchange": {"connection": connection}})
+    outside.secrets["corp-ca"] = {"ca.crt": b"one", "new.crt": b"another"}
+    operator = outside.operator()
+    operator.step()
+    spec = copy.deepcopy(outside.resource["spec"])
+    spec["exchange"]["connection"]["caSecretRef"]["key"] = "new.crt"
+    outside.edit(spec)
+    operator.step()
+    assert len({access.version for access in operator.accesses}) == 2
+
+
 def test_a_domain_that_moves_to_another_tenant_stops_everything() -> None:
     outside = lab()
     outside.policy["namespaces"]["exchange"]["tenantIds"].append(CONTOSO)
@@ -239,6 +276,26 @@ def test_a_domain_that_moves_to_another_tenant_stops_everything() -> None:
     since = outside.microsoft365.requests()[asked:]
     assert since
     assert all("openid-configuration" in line for line in since)
+
+
+class Elsewhere:
+    """A Graph whose token is of another tenant than the domain. Nothing may be asked of it."""
+
+    def identity(self, *, since: datetime | None = None) -> Identity:
+        del since
+        return Identity(CONTOSO, frozenset({"Application.ReadWrite.All"}))
+
+    def send(self, request: GraphRequest) -> Mapping[str, Any]:
+        raise AssertionError(request)
+
+
+def test_a_token_of_another_tenant_stops_everything() -> None:
+    outside = lab()
+    operator = outside.operator()
+    operator.world = replace(operator.world, graph=lambda _: Elsewhere())
+    operator.run()
+    assert outside.condition("Stalled") == ("True", "TenantMismatch")
+    assert outside.organization.changes == []
 
 
 def test_throttling_is_waited_out_as_long_as_microsoft_asks() -> None:

@@ -30,10 +30,18 @@ def test_another_principal_is_not() -> None:
     assert not Written().unseen("one", OLD, NOW)
 
 
-def test_what_has_been_shown_may_be_taken_away_by_anybody() -> None:
+def test_what_one_reader_has_shown_another_may_not_know_yet() -> None:
     made = written()
     assert not made.unseen("one", NEW, NOW)
-    assert not made.unseen("one", OLD, NOW)
+    assert made.unseen("one", OLD, NOW)
+
+
+def test_what_has_been_shown_and_is_gone_may_be_put_back_at_once() -> None:
+    made, back = written(), frozenset({"a", "b"})
+    assert made.unseen("one", OLD, NOW, back)
+    assert not made.unseen("one", NEW, NOW, back)
+    assert not made.unseen("one", OLD, NOW, back)
+    assert made.unseen("one", OLD, NOW, frozenset({"a", "c"}))
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import timedelta
 from typing import Any
 
@@ -9,11 +10,15 @@ import pytest
 
 from answers import (
     AUTH,
+    EX1,
+    EX2,
     NEXT,
     NOW,
     ORGANIZATION_ID,
+    Said,
     advised,
     auth_config,
+    auth_server,
     beside,
     body,
     certificate,
@@ -21,16 +26,25 @@ from answers import (
     days,
     dedicated_config,
     entry,
+    evo_sts,
     held,
+    override,
     plan_of,
     seen,
+    server,
     told,
 )
 from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES
-from exchange_push_operator.core.errors import GraphFailed, Unreachable
+from exchange_push_operator.core.commands import Cmdlet
+from exchange_push_operator.core.errors import CmdletFailed, GraphFailed, Unreachable
 from exchange_push_operator.core.key_credentials import own_key_ids
 from exchange_push_operator.core.key_renewal import renew_before, start
-from exchange_push_operator.core.organization import AUTH_CONFIG
+from exchange_push_operator.core.organization import (
+    AUTH_CONFIG,
+    AUTH_SERVERS,
+    EXCHANGE_SERVERS,
+    SETTING_OVERRIDES,
+)
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.x509 import utc_text
 from exchange_push_operator.stages.principal_credential import STAGE
@@ -181,6 +195,50 @@ def test_a_key_of_the_organisation_on_the_shared_principal_is_an_advisory(
     made = plan_of(STAGE, DEDICATED, observed)
     assert told(made) == ("True", "UpToDate", ())
     assert advised(made) == ({"KeyOnSharedPrincipal"} if told_of else set())
+
+
+OLD_BUILD = "Version 15.0 (Build 1497.2)"
+EX3 = "ex3.corp.fabrikam.com"
+SWITCHED: Mapping[Cmdlet, Said] = {
+    AUTH_SERVERS: [auth_server(), evo_sts(DEDICATED.app_id)],
+    SETTING_OVERRIDES: [override()],
+}
+
+
+def advice_to_remove(organization: Mapping[Cmdlet, Said]) -> str:
+    observed = seen(DEDICATED, organization=organization, keys=[entry()])
+    made = plan_of(STAGE, DEDICATED, beside(observed, [entry()]))
+    return next(a.message for a in made.advisories if a.type == "KeyOnSharedPrincipal")
+
+
+@pytest.mark.parametrize(
+    "lacks",
+    [
+        {SETTING_OVERRIDES: []},
+        {AUTH_SERVERS: [auth_server(), evo_sts()]},
+        {SETTING_OVERRIDES: CmdletFailed("odd")},
+        {
+            EXCHANGE_SERVERS: [
+                server(name, AdminDisplayVersion=OLD_BUILD) for name in (EX1, EX2, EX3)
+            ]
+        },
+    ],
+    ids=["no override", "no application named", "not known", "a server that cannot"],
+)
+def test_a_key_that_exchange_may_still_sign_for_is_not_to_be_removed_yet(
+    lacks: Mapping[Cmdlet, Said],
+) -> None:
+    said = advice_to_remove({**SWITCHED, **lacks})
+    assert "; not yet: " in said
+    assert said.index("not yet") < said.index("once it is switched over") < said.index("remove")
+
+
+def test_a_key_that_exchange_does_not_sign_for_any_more_is_removed_once_the_new_way_is_proven() -> (
+    None
+):
+    said = advice_to_remove(SWITCHED)
+    assert "not yet" not in said
+    assert "; once Ready is True, remove each with ConfigureExchange" in said
 
 
 def test_a_shared_principal_that_may_not_be_read_is_an_advisory() -> None:

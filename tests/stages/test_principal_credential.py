@@ -414,3 +414,17 @@ def test_the_principal_is_read_as_a_single_object_so_that_graph_gives_out_the_ke
     look, beside = STAGE.looks(dedicated_config()).graph
     assert look.path.startswith(f"applications(appId='{DEDICATED}')")
     assert (beside,) == STAGE.looks(config()).graph
+
+
+@pytest.mark.parametrize("nameless", [other() | {"keyId": None}, {"displayName": "old"}])
+def test_no_write_is_planned_over_an_entry_that_none_can_keep(nameless: dict[str, Any]) -> None:
+    with pytest.raises(Refused, match=r"holds keys without a keyId .*: remove them") as refused:
+        plan_of(STAGE, config(), seen(keys=[nameless]))
+    assert refused.value.reason is Reason.CHANGE_REFUSED
+    assert "bug" not in str(refused.value)
+
+
+def test_an_entry_without_an_id_does_no_harm_where_nothing_is_to_be_written() -> None:
+    assert told(plan_of(STAGE, config(), seen(keys=[other() | {"keyId": None}, entry()]))) == (
+        UP_TO_DATE
+    )

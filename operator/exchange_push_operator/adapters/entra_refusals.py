@@ -17,13 +17,23 @@ _NUMBER = re.compile(r"AADSTS(\d+):?\s*")
 
 _COMPARE = (
     "compare issuer, subject (system:serviceaccount:<namespace>:<name>) and audience of its "
-    "federated credentials with the account named in {field}"
+    "federated credentials with the account named in {field}{sent}"
 )
 _NO_FEDERATION = (
     Reason.ACCESS_DENIED,
     "application {client} has no federated credential for the cluster's service account",
     _COMPARE,
 )
+
+
+def _no_such(claim: str) -> tuple[Reason, str, str]:
+    """What Microsoft documents these numbers to say: which of the three found no match."""
+    return (
+        Reason.ACCESS_DENIED,
+        f"no federated credential of application {{client}} has the {claim} of the token",
+        f"correct the {claim} of the one for the account named in {{field}}, or add one{{sent}}",
+    )
+
 
 # Microsoft: the numbers "should never be used by the client"; they may change. Here they choose
 # words, and a reason only where OAuth's own `error` is too coarse; unknown ones do no harm.
@@ -58,7 +68,10 @@ _HINTS: Mapping[int, tuple[Reason, str, str]] = {
         "application {client} is disabled in tenant {tenant}",
         "enable it",
     ),
-    **dict.fromkeys((70021, 700211, 700212, 700213), _NO_FEDERATION),
+    70021: _NO_FEDERATION,
+    700211: _no_such("issuer"),
+    700212: _no_such("audience"),
+    700213: _no_such("subject"),
     53003: (
         Reason.ACCESS_DENIED,
         "a Conditional Access policy of tenant {tenant} blocks application {client}",
@@ -75,8 +88,13 @@ def credential_field(access: GraphAccess) -> str:
     return f"tenant.credentials.{kind}"
 
 
-def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
-    """The error of a sign-in: MSAL's result without an access token."""
+def refusal(
+    result: Mapping[str, Any], access: GraphAccess, claims: Mapping[str, str] | None = None
+) -> PushError:
+    """The error of a sign-in: MSAL's result without an access token.
+
+    ``claims`` are those of the service account's token that was shown.
+    """
     host = host_of(access.authority)
     error = short(str(result.get("error") or "no reason given"))
     if error in _PASSING:
@@ -88,8 +106,14 @@ def refusal(result: Mapping[str, Any], access: GraphAccess) -> PushError:
         "client": access.client_id,
         "tenant": access.tenant_id,
         "field": credential_field(access),
+        "sent": _sent(claims or {}),
     }
     return Refused(reason, f"{host}: {_fill(fact, words)}{hint}; {_fill(cure, words)}")
+
+
+def _sent(claims: Mapping[str, str]) -> str:
+    told = ", ".join(f"{name} {value}" for name, value in claims.items())
+    return f" (sent: {told})" if told else ""
 
 
 def _hint(number: int, access: GraphAccess) -> tuple[Reason, str, str] | None:

@@ -13,6 +13,7 @@ import msal
 import requests
 
 from exchange_push_operator.adapters.entra_refusals import credential_field, refusal
+from exchange_push_operator.adapters.federated_token import compared_claims
 from exchange_push_operator.adapters.foreign_text import mask
 from exchange_push_operator.adapters.graph_replies import throttled
 from exchange_push_operator.adapters.http import CHECK_GATEWAY, Https, Reply, host_of
@@ -42,6 +43,7 @@ class SignIn:
         self._app: Any = None
         self._expires: datetime | None = None
         self._token = ""
+        self._claims: Mapping[str, str] = {}
         self._since = now()
 
     @property
@@ -88,7 +90,7 @@ class SignIn:
             raise Unreachable(message) from None
         token = result.get("access_token")
         if token is None:
-            raise refusal(self._without_secret(result), self._access)
+            raise refusal(self._without_secret(result), self._access, self._claims)
         if not isinstance(token, str) or not _TOKEN.fullmatch(token):
             message = f"{host}: the access token is unreadable"
             raise Unreachable(message)
@@ -131,11 +133,13 @@ class SignIn:
         return {"private_key": key, "public_certificate": access.certificate}
 
     def _assertion(self) -> str:
-        token = self._access.federated_token
+        federated = self._access.federated_token
         try:
-            return token.reveal() if token else ""
+            token = federated.reveal() if federated else ""
         except PushError as error:
             raise _NoAnswerError(error) from error
+        self._claims = compared_claims(token)
+        return token
 
     def _without_secret(self, result: Mapping[str, Any]) -> Mapping[str, Any]:
         # Entra ID does not repeat secrets; what answers in its place might. Before anything is

@@ -67,6 +67,29 @@ def _stored(row: Mapping[str, Any], organization_id: str) -> StoredCertificate |
     return StoredCertificate(certificate, bool(row["HasPrivateKey"]), name, ours)
 
 
+def made_to_follow(observed: Observations, auth: organization.AuthConfig) -> tuple[str, ...]:
+    """Ours, made to follow what AuthConfig names or one of these, and not named there yet.
+
+    Known by their friendly names, which a crash does not forget; the one that lasts longest first.
+    """
+    organization_id = organization.organization_id(observed)
+    stores = [stored_certificates(observed, name) for name in observed.answered]
+    every = [stored for store in stores for stored in store.values()]
+    named = [one for one in (auth.current, auth.next) if one]
+    found: dict[str, Certificate] = {}
+    waiting = [*named]
+    while waiting:
+        one = waiting.pop()
+        for stored in every:
+            thumbprint = stored.certificate.thumbprint
+            new = thumbprint not in found and thumbprint not in named
+            if new and friendly_name.follows(stored.friendly_name, organization_id, one):
+                found[thumbprint] = stored.certificate
+                waiting.append(thumbprint)
+    last = sorted(found.values(), key=lambda made: (made.not_after, made.thumbprint), reverse=True)
+    return tuple(made.thumbprint for made in last)
+
+
 def find_certificate(observed: Observations, thumbprint: str) -> StoredCertificate | None:
     """A certificate in the store of any answering server, one with its private key first."""
     stores = (stored_certificates(observed, name) for name in observed.answered)

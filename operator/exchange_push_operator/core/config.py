@@ -18,6 +18,8 @@ RECONCILE_REQUESTED_AT = f"{GROUP}/reconcile-requested-at"
 SUSPENDED = f"{GROUP}/suspended"
 ABANDON = f"{GROUP}/abandon"
 
+# What is made for rotateAfter bears the date of a server's clock; minutes apart are allowed.
+_CLOCKS_DIFFER = timedelta(minutes=10)
 EXCHANGE_ONLINE = "00000002-0000-0ff1-ce00-000000000000"
 
 
@@ -108,6 +110,11 @@ class RollOver:
     activate_after: timedelta
     key_grace: timedelta
     rotate_after: datetime | None
+
+    def gives_up(self, made: datetime, now: datetime) -> bool:
+        """Whether a certificate made at that moment, by a server's clock, is given up."""
+        rotate = self.rotate_after
+        return rotate is not None and made < rotate - _CLOCKS_DIFFER and rotate <= now
 
 
 @dataclass(frozen=True, slots=True)

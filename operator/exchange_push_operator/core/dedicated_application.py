@@ -11,10 +11,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from exchange_push_operator.core import organization
-from exchange_push_operator.core.builds import Build
+from exchange_push_operator.core.builds import Build, builds
 from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.config import PushConfig, Target
+from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.exchange_server import Version
-from exchange_push_operator.core.looks import COMMAND_NOT_FOUND, ORGANIZATION, Observations
+from exchange_push_operator.core.looks import COMMAND_NOT_FOUND, ORGANIZATION, Looks, Observations
+from exchange_push_operator.core.reading import reading
 
 # Exchange 2013 has no setting overrides ("Get-SettingOverride" begins with 2016).
 _OVERRIDES: Version = (15, 1)
@@ -83,7 +86,31 @@ class DedicatedApplication:
         )
 
 
-def read(observed: Observations, builds: Mapping[str, Build]) -> DedicatedApplication:
+def looks(config: PushConfig) -> Looks:
+    """What tells whether Exchange signs in as the application, where one is the target."""
+    if config.target is not Target.DEDICATED:
+        return Looks()
+    asked = (
+        organization.EXCHANGE_SERVERS,
+        organization.AUTH_SERVERS,
+        organization.SETTING_OVERRIDES,
+    )
+    return Looks(organization=asked, server=lambda _name: (organization.LOCAL_SERVER,))
+
+
+def switched_over(config: PushConfig, observed: Observations) -> bool:
+    """Whether Exchange is seen to sign in as the application; what is not known is no yes."""
+    if config.target is not Target.DEDICATED:
+        return False
+    try:
+        with reading("the dedicated application"):
+            found = read(observed, builds(config, observed))
+    except PushError:  # PrerequisitesMet tells it
+        return False
+    return not found.missing(config.app_id) and not found.unseen
+
+
+def read(observed: Observations, built: Mapping[str, Build]) -> DedicatedApplication:
     """Read it from auth servers, overrides and builds. Raises: Refused, CmdletFailed."""
     evo_sts = min(
         (
@@ -97,19 +124,19 @@ def read(observed: Observations, builds: Mapping[str, Build]) -> DedicatedApplic
         key=lambda row: (not row["ApplicationIdentifier"], str(row["Name"])),
         default=None,
     )
-    able = {name: _can(build) for name, build in sorted(builds.items())}
+    able = {name: _can(build) for name, build in sorted(built.items())}
     return DedicatedApplication(
         evo_sts=str(evo_sts["Name"]) if evo_sts else None,
         application_id=str(evo_sts["ApplicationIdentifier"] or "") if evo_sts else "",
-        override=_override(observed, builds),
+        override=_override(observed, built),
         too_old=tuple(name for name, can in able.items() if can is False),
         unseen=tuple(name for name, can in able.items() if can is None),
     )
 
 
-def _override(observed: Observations, builds: Mapping[str, Build]) -> bool:
+def _override(observed: Observations, built: Mapping[str, Build]) -> bool:
     answer = observed.cmdlets[ORGANIZATION, organization.SETTING_OVERRIDES]
-    asked = builds.get(observed.primary.lower())
+    asked = built.get(observed.primary.lower())
     missing = answer.error is not None and answer.error.kind == COMMAND_NOT_FOUND
     if missing and asked is not None and asked.version < _OVERRIDES:
         return False

@@ -20,7 +20,7 @@ class HeldKeys:
     """The principal, and the certificates it should hold: the current one first.
 
     ``shared`` are the keys of the first-party principal where another one is the target: None
-    where they may not be read.
+    where they may not be read. ``switched_over``: Exchange signs in as another one by now.
     """
 
     seen: Seen
@@ -28,6 +28,7 @@ class HeldKeys:
     wanted: tuple[Certificate, ...]
     principal: Principal
     shared: tuple[KeyCredential, ...] | None = ()
+    switched_over: bool = False
 
     @property
     def organization_id(self) -> str:

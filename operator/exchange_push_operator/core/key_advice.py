@@ -21,6 +21,11 @@ _NOT_SEEN = Advisory(
     "whether a key of this organization is still on the shared first-party principal cannot be "
     "seen; grant the application permission Application.Read.All to have it looked at",
 )
+_WHEN_SWITCHED = "once Ready is True"
+_NOT_YET = (
+    "not yet: Exchange is not seen to sign in as the dedicated application and may sign for this "
+    "principal; once it is switched over (PrerequisitesMet) and Ready is True"
+)
 
 
 def advisories(config: PushConfig, held: HeldKeys, now: datetime) -> tuple[Advisory, ...]:
@@ -37,8 +42,9 @@ def _shared(config: PushConfig, held: HeldKeys) -> Iterator[Advisory]:
     if left:
         yield Advisory(
             "KeyOnSharedPrincipal",
-            f"keys of this organization are on the shared first-party principal too "
-            f"(CVE-2025-53786): {left}; remove each with ConfigureExchangeHybridApplication.ps1 "
+            "keys of this organization are on the shared first-party principal too "
+            f"(CVE-2025-53786): {left}; {_WHEN_SWITCHED if held.switched_over else _NOT_YET}, "
+            "remove each with ConfigureExchangeHybridApplication.ps1 "
             "-ResetFirstPartyServicePrincipalKeyCredentials -CertificateInformation <thumbprint>",
         )
 

@@ -12,7 +12,7 @@ import json
 import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from functools import lru_cache
 from typing import Any
@@ -81,13 +81,15 @@ def read_credentials(principal: Mapping[str, Any]) -> tuple[KeyCredential, ...]:
     """The entries of a principal read with ``$select=keyCredentials``.
 
     Raises:
-        CmdletFailed: there is no list, or an entry cannot be read. An empty list is a list; what
-            is missing is not empty (safety rule 2).
+        CmdletFailed: there is no list, not all of it, or an entry cannot be read. An empty list is
+            a list; what is missing is not empty (safety rule 2).
     """
     with reading("Microsoft Graph, key credentials"):
         listed = principal["keyCredentials"]
         if not isinstance(listed, list):
             raise TypeError(type(listed))
+        if "keyCredentials@odata.nextLink" in principal:
+            raise ValueError("a page")
         read = [_read(raw) for raw in listed]
     # Graph promises no order, and the same list must make the same plan.
     return tuple(sorted(read, key=lambda entry: entry.key_id))
@@ -156,6 +158,18 @@ def _key_ids(organization_id: str, sha256: str) -> tuple[str, ...]:
 def own_key_ids(organization_id: str, certificate: Certificate) -> tuple[str, ...]:
     """The keyIds that we may have given to this certificate, in the order of their use."""
     return _key_ids(organization_id, certificate.sha256)
+
+
+def recognised(
+    entries: Iterable[KeyCredential], organization_id: str, certificates: Iterable[Certificate]
+) -> tuple[KeyCredential, ...]:
+    """The same; one that tells nothing but its id is of the certificate that the id was made of."""
+    of = {
+        key_id: certificate.thumbprint
+        for certificate in certificates
+        for key_id in own_key_ids(organization_id, certificate)
+    }
+    return tuple(replace(e, digest=e.digest or of.get(e.key_id)) for e in entries)
 
 
 def new_entry(certificate: Certificate, key_id: str, starts: datetime) -> Mapping[str, Any]:

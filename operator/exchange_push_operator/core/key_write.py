@@ -8,6 +8,7 @@ from datetime import datetime
 from exchange_push_operator.core import key_renewal, principal
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.config import PushConfig
+from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.held_keys import HeldKeys
 from exchange_push_operator.core.key_credentials import (
     KeyCredential,
@@ -17,6 +18,7 @@ from exchange_push_operator.core.key_credentials import (
     without_dates,
 )
 from exchange_push_operator.core.plan import Guard, Step
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import Certificate
 
 
@@ -25,8 +27,11 @@ def add(config: PushConfig, held: HeldKeys, missing: Sequence[Certificate], now:
 
     An expired entry may make Entra ID refuse the whole list. Then they are sent without their
     dates, and at last without our own, and without others' where the resource allows that.
+
+    Raises: Refused (ChangeRefused).
     """
     entries = held.entries
+    _check_ids(config, entries)
     added = [new_entry(c, _free_key_id(held, c), key_renewal.start(c, now)) for c in missing]
     expired = [entry for entry in entries if entry.expired(now)]
     may_go = [e for e in expired if config.drop_expired_keys or held.ours(e)]
@@ -51,7 +56,8 @@ def add(config: PushConfig, held: HeldKeys, missing: Sequence[Certificate], now:
 def remove(
     config: PushConfig, held: HeldKeys, gone: Sequence[KeyCredential], now: datetime
 ) -> Step:
-    """Take keys of our own away; every other entry stays."""
+    """Take keys of our own away; every other entry stays. Raises as ``add``."""
+    _check_ids(config, held.entries)
     kept = [entry for entry in held.entries if entry not in gone]
     expired = any(entry.expired(now) for entry in kept)
     again = (principal.patch(held.principal, without_dates(kept, now)),) if expired else ()
@@ -66,6 +72,18 @@ def remove(
         guard=_guard(config, held, gone, ()),
         fallbacks=again,
     )
+
+
+def _check_ids(config: PushConfig, entries: Sequence[KeyCredential]) -> None:
+    """Entra ID keeps an entry by its id alone: one without is lost with any write of the list."""
+    nameless = [entry for entry in entries if not entry.key_id]
+    if nameless:
+        which = ", ".join(sorted(entry.digest or "one of unknown content" for entry in nameless))
+        raise Refused(
+            Reason.CHANGE_REFUSED,
+            f"principal {config.app_id} holds keys without a keyId ({which}), which no write of "
+            "its list can keep; nothing is planned: remove them, and let their owner add them anew",
+        )
 
 
 def _guard(

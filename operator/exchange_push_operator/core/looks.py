@@ -12,7 +12,13 @@ from functools import wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, Row
-from exchange_push_operator.core.errors import CmdletFailed, PushError, Refused, SpecError
+from exchange_push_operator.core.errors import (
+    CmdletFailed,
+    PushError,
+    Refused,
+    SpecError,
+    Throttled,
+)
 from exchange_push_operator.core.ports import Answer, Identity
 from exchange_push_operator.core.reasons import Reason
 
@@ -100,6 +106,12 @@ class Observations:
         errors: list[object] = [self.away[name] for name in sorted(self.away)]
         errors += self.graph_answers.values()
         return (error for error in errors if isinstance(error, Refused | SpecError))
+
+    def patience(self) -> float:
+        """The longest pause in seconds that Microsoft asked for."""
+        answers = [*self.graph_answers.values(), *self.documents.values()]
+        asked = [answer.retry_after for answer in answers if isinstance(answer, Throttled)]
+        return max((seconds or 0.0 for seconds in asked), default=0.0)
 
 
 P = ParamSpec("P")

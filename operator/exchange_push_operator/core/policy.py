@@ -15,6 +15,7 @@ from typing import Any
 from exchange_push_operator.core.config import ProxyState, PushConfig, Target
 from exchange_push_operator.core.errors import Refused, SpecError
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.tenant import MADE_ANEW
 
 EVERY_NAMESPACE = "*"
 _PLAIN_URL = re.compile(r"https://([-A-Za-z0-9.]+)(?::[0-9]{1,5})?(?:/[!-\[\]-~]*)?")
@@ -154,8 +155,9 @@ def _host(url: str) -> str:
 
 
 def _refusal(config: PushConfig, key: str, value: str, where: str) -> Refused:
+    cure = f"where it is mistyped, {MADE_ANEW}" if key == "tenantIds" else "correct it"
     return Refused(
         Reason.NOT_ALLOWED_BY_POLICY,
         f"{where}: {value or 'its value'} is not allowed for namespace {config.namespace}; "
-        f"ask whoever installed the operator to add it to {key} of its policy",
+        f"{cure}, or ask whoever installed the operator to add it to {key} of its policy",
     )

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from exchange_push_operator.core.certificate_store import stored_certificates
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.config import EXCHANGE_ONLINE, PushConfig, Target
 from exchange_push_operator.core.errors import GraphFailed, Refused
-from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials
+from exchange_push_operator.core.key_credentials import KeyCredential, read_credentials, recognised
 from exchange_push_operator.core.looks import Observations
+from exchange_push_operator.core.organization import organization_id
 from exchange_push_operator.core.plan import Finding, fails
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
@@ -91,7 +93,16 @@ def read(config: PushConfig, observed: Observations) -> Principal:
         raise
     with reading("Microsoft Graph, principal"):
         path = f"{_collection(config)}/{body['id']}"
-    return Principal(path, exists=True, entries=read_credentials(body))
+    return Principal(path, exists=True, entries=_known(observed, read_credentials(body)))
+
+
+def _known(observed: Observations, entries: tuple[KeyCredential, ...]) -> tuple[KeyCredential, ...]:
+    """Where Graph gives out neither ``key`` nor digest, our own keys are known by their ids."""
+    if all(entry.digest for entry in entries):
+        return entries
+    stores = (stored_certificates(observed, name).values() for name in observed.answered)
+    certificates = {stored.certificate for store in stores for stored in store}
+    return recognised(entries, organization_id(observed), certificates)
 
 
 def _to_write(config: PushConfig) -> str:

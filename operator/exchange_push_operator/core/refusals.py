@@ -55,22 +55,22 @@ def refused_write(
         return Unreachable("Microsoft Graph has the key already and does not show it yet")
     if error.status == _FORBIDDEN and _LOCKED not in codes:
         return _forbidden(config, identity)
+    expired = [entry.key_id for entry in entries if entry.expired(now)]
     if EXPIRED_ENTRY in codes:
-        return _end_date(config, [entry.key_id for entry in entries if entry.expired(now)])
-    return _refused_by_its_state(config, error, codes) or error
+        return _end_date(config, expired)
+    return _refused_by_its_state(config, error, codes, expired) or error
 
 
-def _refused_by_its_state(config: PushConfig, error: GraphFailed, codes: str) -> Refused | None:
+def _refused_by_its_state(
+    config: PushConfig, error: GraphFailed, codes: str, expired: Sequence[str]
+) -> Refused | None:
     """What no permission helps against: a lock, a policy of the tenant, too many keys."""
     if _LOCKED in codes:
-        return _locked(config)
+        return _locked(config, by_its_owner=True)
     if "AppPolicy" in codes:
         return _by_policy(config, error)
     if "Directory_ResourceSizeExceeded" in codes:
-        return Refused(
-            Reason.TOO_MANY_KEYS,
-            f"principal {config.app_id} has no room for another key; remove expired ones",
-        )
+        return _no_room(config, expired)
     return None
 
 
@@ -89,14 +89,15 @@ def _forbidden(config: PushConfig, identity: Identity) -> Refused:
             f"application {config.tenant.credentials_id} has {_WRITE_OWNED} and is no owner of "
             f"application {config.app_id}; add its service principal to the owners",
         )
-    return _locked(config)
+    return _locked(config, by_its_owner=False)
 
 
-def _locked(config: PushConfig) -> Refused:
+def _locked(config: PushConfig, *, by_its_owner: bool) -> Refused:
+    """``by_its_owner``: by the app instance property lock, which stops everybody."""
+    cure = "unlock its properties first (servicePrincipalLockConfiguration)"
     if config.target is Target.FIRST_PARTY:
-        cure = "use spec.principal.target DedicatedApplication, or add the key by hand"
-    else:
-        cure = "unlock its properties (servicePrincipalLockConfiguration)"
+        other = f"{cure}: nobody can add a key before" if by_its_owner else "add the key by hand"
+        cure = f"use spec.principal.target DedicatedApplication, or {other}"
     return Refused(
         Reason.PRINCIPAL_LOCKED, f"Entra ID does not let principal {config.app_id} change; {cure}"
     )
@@ -120,11 +121,30 @@ def _end_date(config: PushConfig, expired: Sequence[str]) -> Refused:
             f"Entra ID does not take the end of the certificate for a key of {config.app_id} "
             f"({EXPIRED_ENTRY}); check the clock of the Exchange servers, and add the key by hand",
         )
-    kind = "app" if config.target is Target.DEDICATED else "sp"
-    keys = " ".join(expired[:_MOST_NAMED])
     return Refused(
         Reason.EXPIRED_FOREIGN_KEYS,
         f"Entra ID refuses every write of principal {config.app_id} because of keys that have "
-        f"expired; set spec.principal.dropExpiredKeys, or run for each: az ad {kind} credential "
-        f"delete --id {config.app_id} --cert --key-id <id>, with {keys}",
+        "expired; set spec.principal.dropExpiredKeys, or run for each: "
+        f"{_az(config, 'delete')} --key-id <id>, with {_some(expired)}",
     )
+
+
+def _no_room(config: PushConfig, expired: Sequence[str]) -> Refused:
+    """Which keys may go is known of expired ones alone."""
+    which = f"with {_some(expired)}, which have expired"
+    if not expired:
+        which = f"with one that nobody needs; none has expired ({_az(config, 'list')} shows them)"
+    return Refused(
+        Reason.TOO_MANY_KEYS,
+        f"principal {config.app_id} has no room for another key; run for each that may go: "
+        f"{_az(config, 'delete')} --key-id <id>, {which}",
+    )
+
+
+def _az(config: PushConfig, verb: str) -> str:
+    kind = "app" if config.target is Target.DEDICATED else "sp"
+    return f"az ad {kind} credential {verb} --id {config.app_id} --cert"
+
+
+def _some(key_ids: Sequence[str]) -> str:
+    return " ".join(key_ids[:_MOST_NAMED])

@@ -13,13 +13,15 @@ from enum import StrEnum
 class Life(StrEnum):
     """The state of one certificate: current, next or previous.
 
-    ``NEAR``: less than renewBefore is left. ``GIVEN_UP``: made before rotateAfter. A next one that
-    cannot become current (its key too small, on no server any more) counts as ``EXPIRED``.
+    ``NEAR``: less than renewBefore is left. ``ENDING``: of the current one, less than a day.
+    ``GIVEN_UP``: made before rotateAfter. A next one that cannot become current (its key too
+    small, on no server any more) counts as ``EXPIRED``.
     """
 
     ABSENT = "absent"
     VALID = "valid"
     NEAR = "near expiry"
+    ENDING = "ending"
     GIVEN_UP = "given up"
     EXPIRED = "expired"
     PARTIAL = "missing on some servers"
@@ -116,7 +118,7 @@ def _row(  # noqa: PLR0913 - the columns of a table
 _USABLE = (Life.VALID, Life.NEAR)
 _USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
 _AT_HAND = (Date.SOON, Date.MINUTES, Date.PASSED, Date.OVERDUE)
-_AT_ONCE = (Life.EXPIRED, Life.GIVEN_UP)
+_AT_ONCE = (Life.EXPIRED, Life.GIVEN_UP, Life.ENDING)
 
 TABLE: tuple[Row, ...] = (
     _row(
@@ -139,11 +141,7 @@ TABLE: tuple[Row, ...] = (
         coming=_USELESS,
         all_seen=False,
     ),
-    _row(
-        Act.CREATE,
-        "it is time, and there is none that could follow",
-        coming=_USELESS,
-    ),
+    _row(Act.CREATE, "it is time, and there is none that could follow", coming=_USELESS),
     _row(Act.WAIT_FOR_KEY, "Entra ID first", key=Key.MISSING),
     _row(Act.WAIT_FOR_ENTRA, "what cannot be seen is neither there nor missing", key=Key.UNSEEN),
     _row(
@@ -168,7 +166,7 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Act.PUBLISH,
-        "the current one is of no use any more",
+        "the current one is of no use any more, or not for long",
         current=_AT_ONCE,
         date=[Date.LATER, Date.SOON, Date.PASSED],
     ),

@@ -122,7 +122,7 @@ def _wait_for_entra(case: Case) -> Plan:
 
 
 def _stage(case: Case) -> Plan:
-    at_once = case.found.situation.current in (Life.EXPIRED, Life.GIVEN_UP)
+    at_once = case.found.situation.current in (Life.EXPIRED, Life.GIVEN_UP, Life.ENDING)
     ahead = AT_ONCE if at_once else case.roll_over.activate_after
     server = min(case.seen.listed)
     step = auth_certificate.stage(case.coming, server, ahead)

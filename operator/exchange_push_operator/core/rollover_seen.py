@@ -13,6 +13,7 @@ from exchange_push_operator.core.certificate_store import (
     certificates_on,
     held_in,
     held_on,
+    made_to_follow,
     stored_certificates,
 )
 from exchange_push_operator.core.config import PushConfig, RollOver
@@ -29,7 +30,11 @@ from exchange_push_operator.core.x509 import Certificate
 AT_ONCE = timedelta(minutes=15)
 # The AuthAdmin servicelet looks at its start and every 12 hours.
 _SERVICELET = timedelta(hours=12)
+# A date that comes later than the current one's end, or too shortly before for the servicelet, is
+# not waited for: no day without a certificate.
+_ENDING = timedelta(days=1)
 _NOBODY: frozenset[str] = frozenset()
+_USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,25 +121,6 @@ def read_for(config: PushConfig, observed: Observations) -> Seen:
     return Seen(organization_id, auth, {}, {}, (), None, (), None)
 
 
-def made_to_follow(observed: Observations, auth: AuthConfig) -> tuple[str, ...]:
-    """Ours, made to follow what AuthConfig names, and not named there yet.
-
-    Known by their friendly names, which a crash does not forget; the one that lasts longest first.
-    """
-    organization_id = organization.organization_id(observed)
-    named = [one for one in (auth.current, auth.next) if one]
-    every = [
-        stored
-        for name in observed.answered
-        for stored in stored_certificates(observed, name).values()
-        if any(friendly_name.follows(stored.friendly_name, organization_id, one) for one in named)
-    ]
-    found = {stored.certificate.thumbprint: stored.certificate for stored in every}
-    free = [one for thumbprint, one in found.items() if thumbprint not in named]
-    free.sort(key=lambda one: (one.not_after, one.thumbprint), reverse=True)
-    return tuple(one.thumbprint for one in free)
-
-
 def _entries(config: PushConfig, observed: Observations) -> tuple[KeyCredential, ...] | None:
     if not config.needs_entra:
         return None
@@ -154,14 +140,13 @@ def life(roll_over: RollOver, seen: Seen, thumbprint: str | None, now: datetime)
         return Life.PARTIAL if seen.unseen() or _somewhere(where) else Life.EXPIRED
     if found.not_after <= now or found.rsa_bits < auth_certificate.SMALLEST_KEY:
         return Life.EXPIRED
-    rotate = roll_over.rotate_after
-    if rotate is not None and found.not_before < rotate <= now:
+    if roll_over.gives_up(found.not_before, now):
         return Life.GIVEN_UP
+    is_current, left = thumbprint == seen.auth.current, found.not_after - now
     partial = where is not None and bool(where.missing(_NOBODY))
-    near = found.not_after - now <= roll_over.renew_before
     # What matters more: of the current one its end, of one to come that it is everywhere.
-    if near and (thumbprint == seen.auth.current or not partial):
-        return Life.NEAR
+    if left <= roll_over.renew_before and (is_current or not partial):
+        return Life.ENDING if is_current and left <= _ENDING else Life.NEAR
     return Life.PARTIAL if partial else Life.VALID
 
 
@@ -184,12 +169,15 @@ class Following:
 def following(roll_over: RollOver, seen: Seen, now: datetime) -> Following:
     """What AuthConfig stages, if it can follow; else what we made; else none."""
     staged = seen.auth.next
-    coming = life(roll_over, seen, staged, now)
-    useless = coming in (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
-    after = staged or seen.auth.current or ""
-    chosen = _made_after(seen, after) if useless else staged
-    if chosen is not None:
-        coming = life(roll_over, seen, chosen, now)
+    chosen, after = staged, staged or seen.auth.current or ""
+    coming = life(roll_over, seen, chosen, now)
+    for _ in range(len(seen.made) + 1):
+        if coming not in _USELESS:
+            break
+        # One that we made and that was given up since is followed in its turn: its name is taken.
+        after = chosen or after
+        chosen = _made_after(seen, after)
+        coming = life(roll_over, seen, chosen, now) if chosen else coming
     is_staged = chosen is not None and chosen == staged
     return Following(
         chosen,

@@ -159,8 +159,7 @@ def _at_once(config: PushConfig, seen: Seen, changed: datetime) -> bool:
     former = seen.certificate(auth.previous)
     if former is None or config.roll_over is None:
         return False
-    rotate = config.roll_over.rotate_after
-    return former.not_after <= changed or (rotate is not None and former.not_before < rotate)
+    return former.not_after <= changed or config.roll_over.gives_up(former.not_before, changed)
 
 
 def _known(config: PushConfig, auth: AuthConfig) -> bool:

@@ -17,6 +17,7 @@ from exchange_push_operator.core.conditions import (
 from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT
 from exchange_push_operator.core.plan import Finding, fails, unknown
 from exchange_push_operator.core.reasons import STALLED, Reason
+from exchange_push_operator.core.tenant import MADE_ANEW
 
 STAGE_CONDITIONS = (
     "PrerequisitesMet",
@@ -102,8 +103,9 @@ def tenant_not_found(resource: Mapping[str, Any], now: datetime) -> Mapping[str,
     domain = resource["spec"]["tenant"]["domain"]
     finding = fails(
         Reason.TENANT_NOT_FOUND,
-        f"{domain} belongs to no tenant of this cloud; correct spec.tenant.domain, or enroll the "
-        "organization in Microsoft 365 and verify the domain there",
+        f"{domain} belongs to no tenant of this cloud; where spec.tenant.domain or cloud is "
+        f"mistyped, {MADE_ANEW}; else enroll the organization in Microsoft 365 and verify the "
+        "domain there",
     )
     waiting = unknown(Reason.WAITS_FOR_CONFIGURATION, "waits for PrerequisitesMet")
     new: dict[str, Finding | None] = dict.fromkeys(STAGE_CONDITIONS, waiting)

@@ -12,7 +12,7 @@ from exchange_push_operator.core.config import PushConfig, RollOver
 from exchange_push_operator.core.key_credentials import KeyCredential, own_key_ids
 from exchange_push_operator.core.rollover import Act, Afterwards, Life, decide_key
 from exchange_push_operator.core.rollover_seen import Seen, life
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.x509 import Certificate, parse_utc
 
 
 def keys(seen: Seen) -> tuple[KeyCredential, ...]:
@@ -24,14 +24,22 @@ def keys(seen: Seen) -> tuple[KeyCredential, ...]:
 
 
 def _ours(seen: Seen, entry: KeyCredential) -> bool:
-    found = entry.certificate or seen.certificate(entry.thumbprint)
+    found = _certificate(seen, entry)
     return found is not None and entry.key_id in own_key_ids(seen.organization_id, found)
 
 
+def _certificate(seen: Seen, entry: KeyCredential) -> Certificate | None:
+    return entry.certificate or seen.certificate(entry.thumbprint)
+
+
 def previous(seen: Seen) -> str | None:
-    """The certificate that was current before; the one of a key of ours, should it be forgotten."""
-    known = (str(entry.thumbprint) for entry in keys(seen))
-    return seen.auth.previous or min(known, default=None)
+    """The certificate that was current before; the newest of a key of ours, should it be forgotten.
+
+    Microsoft's own script clears it. An older one's grace must not be taken for the newest one's.
+    """
+    found = [one for entry in keys(seen) if (one := _certificate(seen, entry))]
+    newest = max(found, key=lambda one: (one.not_before, one.thumbprint), default=None)
+    return seen.auth.previous or (newest.thumbprint if newest else None)
 
 
 def since(config: PushConfig, thumbprint: str) -> datetime | None:
@@ -42,10 +50,14 @@ def since(config: PushConfig, thumbprint: str) -> datetime | None:
 
 
 def removable(config: PushConfig, seen: Seen, now: datetime) -> tuple[KeyCredential, ...]:
-    """Those that the table lets go, under policy Manage."""
+    """Those that the table lets go, under policy Manage.
+
+    By the earlier of two clocks, ours and a server's: one that has jumped ahead ends no grace.
+    """
     roll_over = config.roll_over
     if roll_over is None:
         return ()
+    now = min(now, seen.clock or now)
     last = previous(seen)
     began = since(config, last) if last else None
     over = began is not None and began + roll_over.key_grace <= now

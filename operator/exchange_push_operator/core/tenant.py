@@ -13,6 +13,7 @@ from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.urls import split
 
 _GUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}")
+MADE_ANEW = "delete the resource and make it anew (spec.tenant cannot be corrected)"
 
 
 def openid_configuration_url(config: PushConfig, domain: str) -> str:
@@ -53,7 +54,8 @@ def confirm(config: PushConfig, found: str, where: str) -> None:
         raise Refused(
             Reason.TENANT_MISMATCH,
             f"{where} names tenant {found}, {declared} is {expected}; nothing is sent until both "
-            "agree: correct spec.tenant, or find out who took the domain over",
+            f"agree: where spec.tenant is mistyped, {MADE_ANEW}; else find out who took the domain "
+            "over",
         )
 
 

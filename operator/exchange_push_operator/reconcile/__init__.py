@@ -85,13 +85,11 @@ def _looking(
     memory: Memory,
 ) -> Outcome:
     try:
-        outcome = _signed_in(resource, config, peers, world, memory)
+        return _signed_in(resource, config, peers, world, memory)
     except TenantNotFound:
         return no_tenant(resource, config, world.clock())
     except PushError as error:
         return ended_early(resource, config, world, memory, error)
-    memory.unreachable_since = None
-    return outcome
 
 
 def _without_looking(
@@ -183,9 +181,11 @@ def _walk(
         raise refused
     result = walk(session, memory, observed, may_write=not passive)
     outcome = report(resource, session, result, world.clock(), passive=passive)
-    if follows(outcome.status, result.done):
+    if not follows(outcome.status, result.done):
+        outcome = replace(outcome, drift=drift(config, memory, result))
+    if memory.unreachable_since is None or outcome.requeue.kind != "steady":
         return outcome
-    return replace(outcome, drift=drift(config, memory, result))
+    return replace(outcome, requeue=requeue(config, "retry", outcome.requeue.at_least))
 
 
 def _introduce(

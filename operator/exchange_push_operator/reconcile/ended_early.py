@@ -7,20 +7,16 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core import status
-from exchange_push_operator.core.conditions import find
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Throttled
 from exchange_push_operator.core.plan import fails
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.reconcile import deletion
 from exchange_push_operator.reconcile.events import events
+from exchange_push_operator.reconcile.grace import within_grace
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.world import Memory, World
-
-_NO_NEWS_OF_THE_WORLD = frozenset(
-    {Reason.UNREACHABLE, Reason.THROTTLED, Reason.PROGRESSING, Reason.SUSPENDED}
-)
 
 
 def no_tenant(resource: Mapping[str, Any], config: PushConfig, now: datetime) -> Outcome:
@@ -50,19 +46,8 @@ def ended_early(
         return Outcome(new, requeue(config, "stalled"), events(config.status, new, []))
     pause = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
     again = requeue(config, "retry", pause)
-    if _within_grace(config, world, memory, now):
+    if within_grace(config, world, memory, now):
         return Outcome(config.status, again)
     reason = Reason.THROTTLED if isinstance(error, Throttled) else Reason.UNREACHABLE
     new = status.out_of_reach(resource, str(error), reason, now)
     return Outcome(new, again, events(config.status, new, []))
-
-
-def _within_grace(config: PushConfig, world: World, memory: Memory, now: datetime) -> bool:
-    """Whether the conditions stay as they were: a short silence is not news."""
-    known = find(config.status, "Ready")
-    if known is None or known.get("observedGeneration") != config.generation:
-        return False
-    if known["reason"] in _NO_NEWS_OF_THE_WORLD:
-        return False
-    memory.unreachable_since = memory.unreachable_since or now
-    return now - memory.unreachable_since < world.unreachable_grace

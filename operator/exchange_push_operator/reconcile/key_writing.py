@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from exchange_push_operator.core import refusals
 from exchange_push_operator.core.before_after import keys, listed
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import GraphFailed, PushError, Throttled
+from exchange_push_operator.core.errors import GraphFailed, OutcomeUnknown, PushError, Throttled
 from exchange_push_operator.core.key_credentials import KeyCredential, key_ids, read_credentials
 from exchange_push_operator.core.plan import Guard, Step
 from exchange_push_operator.core.ports import Graph
@@ -38,9 +38,9 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
     name = f"principal/{session.tenant_id}/{session.config.app_id.lower()}"
     with session.world.locks.hold(name):
         for again, form in enumerate((command, *step.fallbacks)):
-            entries = _entries(session, graph, guard, name)
+            entries = _entries(session, graph, guard, name, key_ids(form))
             check_write(form, guard, entries, again=again > 0)
-            refused = _send(session, step, trail, form, entries)
+            refused = _send(session, step, trail, form, entries, name)
             if refused is None:
                 _read_back(session, graph, guard, form, name)
                 return
@@ -51,10 +51,12 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
                 raise refusals.refused_write(session.config, refused, identity, entries, now)
 
 
-def _entries(session: Session, graph: Graph, guard: Guard, name: str) -> tuple[KeyCredential, ...]:
+def _entries(
+    session: Session, graph: Graph, guard: Guard, name: str, sending: frozenset[str]
+) -> tuple[KeyCredential, ...]:
     """The list as it is now. A read that lags behind our own last write is not written on."""
     entries = read_credentials(graph.send(guard.look))
-    if session.world.written.unseen(name, entries, session.world.clock()):
+    if session.world.written.unseen(name, entries, session.world.clock(), sending):
         raise Throttled("Microsoft Graph does not show the last change of this principal yet")
     if not still_valid(guard, entries):
         raise PlanVoid
@@ -67,6 +69,7 @@ def _send(
     trail: Trail,
     form: GraphRequest,
     entries: Sequence[KeyCredential],
+    name: str,
 ) -> GraphFailed | None:
     graph, where = session.graph, urlsplit(session.config.tenant.cloud.graph).netloc
     if graph is None:
@@ -77,6 +80,10 @@ def _send(
             made.after = listed((form.body or {})["keyCredentials"])
     except GraphFailed as error:
         return error
+    except OutcomeUnknown:
+        # Perhaps it was carried out: a list without it may only be an old one.
+        session.world.written.note(name, key_ids(form), session.world.clock())
+        raise
     return None
 
 

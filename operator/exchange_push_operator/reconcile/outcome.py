@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import timedelta
 from typing import Any
 
 from exchange_push_operator.core.config import PushConfig
@@ -46,12 +47,24 @@ class Outcome:
         return "success" if wrote else "noop"
 
 
-def requeue(config: PushConfig, kind: Kind, at_least: float = 0.0) -> Requeue:
-    """When to look again, with the resource's own figures."""
-    timing = config.timing
+# The date is watched from half of activateAfter on, the current one's end for its last day.
+_LOOKS = 4
+_SELDOM = timedelta(hours=12)
+
+
+def requeue(
+    config: PushConfig, kind: Kind, at_least: float = 0.0, *, coming: bool = False
+) -> Requeue:
+    """When to look again, with the resource's own figures.
+
+    ``coming``: Exchange publishes a certificate at a date, and its key may vanish before that.
+    """
+    timing, interval = config.timing, config.timing.interval
+    if coming and config.roll_over:
+        interval = min(interval, config.roll_over.activate_after / _LOOKS, _SELDOM)
     return Requeue(
         kind=kind,
-        interval=timing.interval.total_seconds(),
+        interval=interval.total_seconds(),
         retry_interval=timing.retry_interval.total_seconds(),
         at_least=at_least,
     )

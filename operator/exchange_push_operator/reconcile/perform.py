@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import timedelta
 
-from exchange_push_operator.core import organization, rollover_seen
+from exchange_push_operator.core import certificate_store, organization
 from exchange_push_operator.core.before_after import after, before
 from exchange_push_operator.core.commands import Ahead, Cmdlet, Row
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
@@ -49,7 +49,7 @@ def _change(
     with reading("Get-AuthConfig"):
         auth = organization.auth_config(observed)
         manage = session.config.roll_over is not None
-        made = rollover_seen.made_to_follow(observed, auth) if manage else ()
+        made = certificate_store.made_to_follow(observed, auth) if manage else ()
         check_cmdlet(step, auth, manage=manage, made=made)
     if touches_auth_config(step):
         _still_the_same(session, observed, auth)

@@ -18,7 +18,7 @@ from exchange_push_operator.core.conditions import (
 )
 from exchange_push_operator.core.errors import Refused, Throttled
 from exchange_push_operator.core.plan import Finding, Plan, fails, holds, plan_hash, unknown
-from exchange_push_operator.core.reasons import NOT_LOOKED_AT, STALLED, Reason
+from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
 from exchange_push_operator.reconcile.events import events, follows
@@ -58,9 +58,11 @@ def report(
         status["planHash"] = plan_hash(remaining)
     done = result.done
     drift = drifted(config) and not follows(status, done)
+    kind = _kind(summary, new, status["servers"])
+    coming = "next" in (status.get("certificate") or {})
     return Outcome(
         status=status,
-        requeue=requeue(config, _kind(summary, new, status["servers"]), _patience(result)),
+        requeue=requeue(config, kind, _patience(result), coming=coming),
         events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
     )
@@ -140,6 +142,10 @@ def _nothing_planned(result: Walk) -> Finding:
     for plan in result.plans.values():
         if plan.finding.status == "Unknown" and plan.finding.reason in NOT_LOOKED_AT:
             return unknown(plan.finding.reason, plan.finding.message)
+        if plan.finding.status == "False" and plan.finding.reason in NOTHING_MOVES:
+            return unknown(Reason.NOT_OBSERVED, f"not compared: {plan.finding.message}")
+        if plan.finding.status == "False" and plan.finding.reason is Reason.CHANGE_REFUSED:
+            return plan.finding
     return holds(Reason.NO_DRIFT, "nothing to change")
 
 
@@ -183,4 +189,5 @@ def _kind(
 
 def _patience(result: Walk) -> float:
     error = result.failure[1] if result.failure else None
-    return (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+    asked = (error.retry_after or 0.0) if isinstance(error, Throttled) else 0.0
+    return max(asked, result.observed.patience())

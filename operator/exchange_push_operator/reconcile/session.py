@@ -105,7 +105,7 @@ def _resolve(config: PushConfig, world: World) -> str:
         raise Refused(
             Reason.TENANT_MISMATCH,
             f"spec.proxy.organization: {named} is no domain of the tenant of {domain}; pushes of "
-            "this organization would be sent in another's name",
+            "this organization would be sent in another's name: correct it",
         )
     return found
 
@@ -120,7 +120,7 @@ def _same_tenant(identity: Identity, tenant_id: str) -> None:
         raise Refused(
             Reason.TENANT_MISMATCH,
             f"the access token is of tenant {identity.tenant_id}, the domain of {tenant_id}; "
-            "correct spec.tenant",
+            f"where spec.tenant is mistyped, {tenant.MADE_ANEW}",
         )
 
 
@@ -132,7 +132,7 @@ def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
     if ca is not None:
         ca_data, ca_version = world.secrets.read(config.namespace, ca.name)
         ca_pem = _entry(ca_data, config.namespace, ca.name, ca.key)
-        version = f"{version}.{ca_version}"
+        version = f"{version}.{ca_version}.{ca.key}"
     password, keytab = _exchange_proof(config, data, name)
     return ExchangeAccess(
         transport=config.connection.transport,
@@ -212,32 +212,31 @@ def _with_secret(
             access,
             certificate=certificate,
             private_key=Sensitive.of(key),
-            version=f"{config.namespace}/{name}@{version}",
+            version=f"{config.namespace}/{name}/tls.crt@{version}",
         )
     if credentials.client_secret is not None:
-        name = credentials.client_secret.name
+        name, key = credentials.client_secret.name, credentials.client_secret.key
         data, version = world.secrets.read(config.namespace, name)
-        text = _entry(data, config.namespace, name, credentials.client_secret.key)
-        secret = Sensitive.of(text.strip())
-        return replace(access, client_secret=secret, version=f"{config.namespace}/{name}@{version}")
+        secret = Sensitive.of(_entry(data, config.namespace, name, key).strip())
+        version = f"{config.namespace}/{name}/{key}@{version}"
+        return replace(access, client_secret=secret, version=version)
     fields = "clientCertificate, clientSecret or workloadIdentity"
     raise SpecError(f"spec.tenant.credentials: name {fields}")
 
 
 def _entry(data: Mapping[str, bytes], namespace: str, name: str, key: str) -> str:
     """One entry of a Secret as text. Raises: Refused (SecretInvalid)."""
+    secret = f"Secret {namespace}/{name}"
+    if key not in data:
+        holds = ", ".join(sorted(data)) or "nothing"
+        message = f"{secret} has no {key}; add it (it holds: {holds})"
+        raise Refused(Reason.SECRET_INVALID, message)
     try:
         text = data[key].decode("utf-8")
-    except KeyError:
-        text = ""
     except UnicodeDecodeError as error:
-        raise Refused(
-            Reason.SECRET_INVALID, f"Secret {namespace}/{name}: {key} is not UTF-8 text"
-        ) from error
+        message = f"{secret}: {key} is not UTF-8 text"
+        raise Refused(Reason.SECRET_INVALID, message) from error
     if not text.strip():
-        raise Refused(
-            Reason.SECRET_INVALID,
-            f"Secret {namespace}/{name} has no {key}; add it (it holds: "
-            f"{', '.join(sorted(data)) or 'nothing'})",
-        )
+        message = f"{secret}: {key} is empty; put its value there"
+        raise Refused(Reason.SECRET_INVALID, message)
     return text

@@ -19,6 +19,7 @@ from exchange_push_operator.core.plan import Step, unknown
 from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.gather import gather
+from exchange_push_operator.reconcile.grace import bridged
 from exchange_push_operator.reconcile.judge import Plans, judge
 from exchange_push_operator.reconcile.key_writing import PlanVoid
 from exchange_push_operator.reconcile.perform import perform
@@ -113,11 +114,11 @@ def _look_closer(
     session: Session, memory: Memory, observed: Observations, now: datetime
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge again."""
-    plans = judge(session.config, observed, now)
+    plans = bridged(judge(session.config, observed, now), session, memory, now)
     if not _in_order(plans) or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now)
-    return observed, judge(session.config, observed, now)
+    return observed, bridged(judge(session.config, observed, now), session, memory, now)
 
 
 def _in_order(plans: Plans) -> bool:

@@ -23,21 +23,33 @@ class Written:
     def __init__(self) -> None:
         """Nothing has been written yet."""
         self._last: dict[str, tuple[datetime, frozenset[str]]] = {}
+        self._shown: set[str] = set()
 
     def note(self, principal: str, key_ids: Iterable[str], now: datetime) -> None:
         """Remember what was sent."""
         self._last[principal] = (now, frozenset(key_ids))
+        self._shown.discard(principal)
 
-    def unseen(self, principal: str, entries: Iterable[KeyCredential], now: datetime) -> bool:
-        """Whether these entries are older than the last write; once they are not, it is forgotten.
+    def unseen(
+        self,
+        principal: str,
+        entries: Iterable[KeyCredential],
+        now: datetime,
+        sending: frozenset[str] = frozenset(),
+    ) -> bool:
+        """Whether these entries are older than the last write, and ``sending`` would drop a key.
 
-        After five minutes what is missing has been removed by somebody, or has another id.
+        One that was shown may be hidden again by the next reader, which lags behind the first; or
+        somebody has removed it, and it is only put back. After five minutes what is missing has
+        been removed, or has another id.
         """
         if principal not in self._last:
             return False
         written, key_ids = self._last[principal]
-        young = timedelta(0) <= now - written < _LAGS
-        waits = young and not key_ids <= {entry.key_id for entry in entries}
-        if not waits:
+        if not timedelta(0) <= now - written < _LAGS:
             del self._last[principal]
-        return waits
+            return False
+        missing = key_ids - {entry.key_id for entry in entries}
+        if not missing:
+            self._shown.add(principal)
+        return bool(missing) and not (principal in self._shown and missing <= sending)

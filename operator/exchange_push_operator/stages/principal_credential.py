@@ -8,6 +8,7 @@ from datetime import datetime
 from exchange_push_operator.core import (
     candidate,
     certificate_store,
+    dedicated_application,
     key_renewal,
     key_write,
     organization,
@@ -31,11 +32,12 @@ def looks(config: PushConfig) -> Looks:
     """The principal, and what AuthConfig names."""
     if not config.needs_entra:
         return Looks()
-    return Looks(
+    held = Looks(
         organization=candidate.LOOKS,
         server=lambda _name: (certificate_store.LOCAL_CERTIFICATES,),
         graph=principal.requests(config),
     )
+    return merge((held, dedicated_application.looks(config)))
 
 
 def more(config: PushConfig, observed: Observations) -> Looks:
@@ -60,6 +62,7 @@ def observe(config: PushConfig, observed: Observations) -> HeldKeys | None:
         wanted=tuple(s.certificate for s in found if s and s.certificate.rsa_bits >= SMALLEST_KEY),
         principal=principal.read(config, observed),
         shared=principal.read_shared(config, observed),
+        switched_over=dedicated_application.switched_over(config, observed),
     )
 
 
