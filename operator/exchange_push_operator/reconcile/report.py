@@ -62,8 +62,7 @@ def report(
         status["planHash"] = plan_hash(remaining)
     done = result.done
     drift = drifted(config) and not _follows(status, done)
-    kind = _kind(summary, new, status["servers"])
-    coming = "next" in (status.get("certificate") or {})
+    kind, coming = _kind(summary, new, status["servers"]), _next_stage(status) not in ("", "NotDue")
     return Outcome(
         status=status,
         requeue=requeue(config, kind, _patience(result), coming=coming),
@@ -102,7 +101,9 @@ def _success(session: Session, result: Walk) -> str:
     config = session.config
     verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
     count = len(set(result.observed.answered) - organization.in_maintenance(result.observed))
-    where = f"on {count} server{'' if count == 1 else 's'}"
+    finding = result.plans["CertificateReady"].finding
+    but = f"; but {finding.message}" if finding.reason is Reason.ROLL_OVER_WAITS else ""
+    where = f"on {count} server{'' if count == 1 else 's'}{but}"
     if config.proxy.state.value != "Enabled":
         return f"the trust of {config.tenant.domain} is as declared {where}"
     words = "proxied and verified" if verified else "proxied, not verified,"
@@ -225,9 +226,13 @@ def events(
 
 def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
     """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
-    coming = (status.get("certificate") or {}).get("next") or {}
-    under_way = coming.get("stage", "Staged") != "Staged"
+    under_way = _next_stage(status) not in ("", "Staged", "NotDue")
     return under_way or any(step.event in _ROLL_OVER for step in done)
+
+
+def _next_stage(status: Mapping[str, Any]) -> str:
+    coming = (status.get("certificate") or {}).get("next") or {}
+    return str(coming.get("stage", ""))
 
 
 def _rolled_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -243,7 +248,7 @@ def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Even
         return None
     if type_ == READY and status == "True":
         return Event("Normal", reason, condition["message"])
-    newly_failed = status == "False" and type_ != READY
+    newly_failed = reason == Reason.ROLL_OVER_WAITS or (status == "False" and type_ != READY)
     if newly_failed or (type_ == STALLED_CONDITION and status == "True"):
         return Event("Warning", reason, condition["message"])
     return None
