@@ -403,45 +403,6 @@ def test_a_certificate_that_was_given_up_is_followed_at_once() -> None:
     assert watch.failed == []
 
 
-def test_one_that_was_made_and_not_staged_before_the_key_leaked_is_not_waited_for() -> None:
-    """It bears the name that the next one would get, and Exchange has it already."""
-    outside, watch = due()
-    rights = ("Application.Read.All", "Application.ReadWrite.All")
-    outside.microsoft365.grant(FABRIKAM, CLIENT, rights[:1])
-    Operator(outside, after=watch).run()
-    waiting, leaked = outside.status["certificate"]["next"], current(outside)
-    assert waiting["stage"] == "WaitsForKey"
-    outside.microsoft365.grant(FABRIKAM, CLIENT, rights)
-    outside.clock.forward(hours=1)
-    outside.edit({**outside.resource["spec"], **rotate(outside)})
-    operator = Operator(outside, after=watch)
-    for _ in range(6):
-        operator.run(most=12)
-        outside.clock.forward(minutes=10)
-        watch()
-    assert current(outside) not in (leaked, waiting["thumbprint"])
-    assert made(outside, NEW) == 2
-    assert outside.condition("Ready") == READY
-    assert watch.failed == []
-
-
-@pytest.mark.parametrize("behind", [2, 280])
-def test_a_server_whose_clock_is_behind_makes_one_certificate_for_a_leaked_key(behind: int) -> None:
-    outside = managed(left=100)
-    watch = ready(outside)
-    set_fault(outside.organization, "clock_skew", -behind)
-    leaked = current(outside)
-    outside.edit({**outside.resource["spec"], **rotate(outside)})
-    operator = Operator(outside, after=watch)
-    for _ in range(8):
-        operator.run(most=12)
-        outside.clock.forward(minutes=5)
-        watch()
-    assert current(outside) != leaked
-    assert made(outside, NEW) == 1
-    assert outside.condition("Ready") == READY
-
-
 def rotate(outside: Lab) -> dict[str, Any]:
     moment = f"{outside.clock():%Y-%m-%dT%H:%M:%SZ}"
     certificate = {**outside.resource["spec"]["certificate"], "rotateAfter": moment}
