@@ -21,12 +21,13 @@ from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import deletion
+from exchange_push_operator.reconcile.events import events
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.grace import within_grace
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
-from exchange_push_operator.reconcile.report import events, report
+from exchange_push_operator.reconcile.report import report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
 from exchange_push_operator.reconcile.walk import walk
 from exchange_push_operator.reconcile.world import Locks, Memory, World

@@ -13,16 +13,15 @@ from exchange_push_operator.core.conditions import (
     READY,
     RECONCILING,
     STALLED_CONDITION,
-    find,
     ready,
     stalled,
 )
 from exchange_push_operator.core.errors import Refused, Throttled
-from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, plan_hash, unknown
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
+from exchange_push_operator.reconcile.events import events
 from exchange_push_operator.reconcile.facts import facts
 from exchange_push_operator.reconcile.judge import Plans
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
@@ -198,32 +197,6 @@ def _patience(result: Walk) -> float:
     return max(asked, result.observed.patience())
 
 
-def events(
-    old: Mapping[str, Any], new: Mapping[str, Any], done: list[Step], *, drift: bool = False
-) -> tuple[Event, ...]:
-    """What changed and what newly failed; nothing in a steady state."""
-    told = [Event("Normal", step.event, f"{step.action}: {step.target}") for step in done]
-    if done and drift:
-        names = ", ".join(dict.fromkeys(step.event for step in done))
-        told.append(Event("Normal", "DriftCorrected", f"what had changed was corrected: {names}"))
-    adopted = new.get("certificate") or {}
-    # The first look at the organisation has written the certificate down, and nothing else.
-    met = find(old, "CertificateReady") is None or not old.get("certificate")
-    if adopted.get("origin") == "Adopted" and met:
-        told.append(
-            Event("Normal", "CertificateAdopted", f"{adopted['thumbprint']} is used as it is")
-        )
-    if _rolled_over(old, new):
-        message = f"{adopted['thumbprint']} is current, after {adopted['previous']['thumbprint']}"
-        told.append(Event("Normal", "CertificateRolledOver", message))
-    for condition in new["conditions"]:
-        before = find(old, condition["type"]) or {}
-        event = _transition(condition, before)
-        if event is not None:
-            told.append(event)
-    return tuple(dict.fromkeys(told))
-
-
 def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
     """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
     under_way = _next_stage(status) not in ("", "Staged", "NotDue")
@@ -233,22 +206,3 @@ def _follows(status: Mapping[str, Any], done: list[Step]) -> bool:
 def _next_stage(status: Mapping[str, Any]) -> str:
     coming = (status.get("certificate") or {}).get("next") or {}
     return str(coming.get("stage", ""))
-
-
-def _rolled_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
-    """Whether what was current is previous by now, whoever published the next one."""
-    before, after = old.get("certificate") or {}, new.get("certificate") or {}
-    known = before.get("thumbprint")
-    return known is not None and (after.get("previous") or {}).get("thumbprint") == known
-
-
-def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Event | None:
-    type_, status, reason = condition["type"], condition["status"], condition["reason"]
-    if (before.get("status"), before.get("reason")) == (status, reason):
-        return None
-    if type_ == READY and status == "True":
-        return Event("Normal", reason, condition["message"])
-    newly_failed = reason == Reason.ROLL_OVER_WAITS or (status == "False" and type_ != READY)
-    if newly_failed or (type_ == STALLED_CONDITION and status == "True"):
-        return Event("Warning", reason, condition["message"])
-    return None
