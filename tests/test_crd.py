@@ -314,8 +314,44 @@ RULES = [
     Rule(
         "rotateAfter is a moment",
         {"certificate.rotateAfter": "2026-11-21T09:00:00Z"},
-        {"certificate.rotateAfter": "yesterday"},
-        ("spec.certificate.rotateAfter", "date-time"),
+        {"certificate.rotateAfter": "2026-11-21 09:00"},
+        ("spec.certificate.rotateAfter", "a moment with its offset from UTC, such as"),
+    ),
+    Rule(
+        "rotateAfter may have a fraction of a second, and an offset",
+        {"certificate.rotateAfter": "2026-11-21T10:00:00.5+01:00"},
+        {"certificate.rotateAfter": "2026-11-21T10:00:00"},
+        ("spec.certificate.rotateAfter", "a moment with its offset from UTC, such as"),
+    ),
+    Rule(
+        "rotateAfter is a day of the calendar",
+        {"certificate.rotateAfter": "2028-02-29T09:00:00Z"},
+        {"certificate.rotateAfter": "2026-02-30T09:00:00Z"},
+        ("spec.certificate.rotateAfter", "a moment with its offset from UTC, such as"),
+    ),
+    Rule(
+        "a roll-over begins longer before the end than it takes",
+        {
+            "certificate.policy": "Manage",
+            "certificate.renewBefore": "169h",
+            "certificate.activateAfter": "168h",
+        },
+        {
+            "certificate.policy": "Manage",
+            "certificate.renewBefore": "168h",
+            "certificate.activateAfter": "168h",
+        },
+        ("spec.certificate.renewBefore", "longer than certificate.activateAfter"),
+    ),
+    Rule(
+        "under Adopt nothing is rolled over",
+        {"certificate.renewBefore": "168h", "certificate.activateAfter": "168h"},
+        {
+            "certificate.policy": "Manage",
+            "certificate.activateAfter": "720h",
+            "certificate.renewBefore": "719h59m",
+        },
+        ("spec.certificate.renewBefore", "longer than certificate.activateAfter"),
     ),
     *duration("certificate.renewBefore", "168h", "26280h", "167h", "26281h"),
     *duration("certificate.activateAfter", "1h", "720h", "59m", "721h"),

@@ -6,10 +6,10 @@ import pytest
 
 from answers import AUTH, NEXT, ORGANIZATION_ID, TRANSPORT
 from exchange_push_operator.core.friendly_name import (
-    follows,
     former_transport,
     friendly_name,
     is_ours,
+    number_after,
 )
 
 NAME = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint)
@@ -52,7 +52,24 @@ def test_it_tells_for_which_organisation_we_made_it(name: str, expected: bool) -
 def test_one_made_to_follow_tells_which_and_is_as_long() -> None:
     assert f"PushAuth 0f7c2a54 {AUTH.thumbprint[:8]} SMTP {TRANSPORT.thumbprint[:31]}" == FOLLOWER
     assert len(FOLLOWER) == 63
-    assert follows(FOLLOWER, ORGANIZATION_ID, AUTH.thumbprint)
-    assert not follows(FOLLOWER, ORGANIZATION_ID, NEXT.thumbprint)
-    assert not follows(NAME, ORGANIZATION_ID, AUTH.thumbprint)
+    assert number_after(FOLLOWER, ORGANIZATION_ID, AUTH.thumbprint) == 1
+    assert number_after(FOLLOWER, ORGANIZATION_ID, NEXT.thumbprint) == 0
+    assert number_after(NAME, ORGANIZATION_ID, AUTH.thumbprint) == 0
     assert TRANSPORT.thumbprint.startswith(former_transport(FOLLOWER))
+
+
+@pytest.mark.parametrize("number", [2, 10, 123])
+def test_another_one_for_the_same_tells_the_how_manieth_it_is(number: int) -> None:
+    name = friendly_name(ORGANIZATION_ID, TRANSPORT.thumbprint, AUTH.thumbprint, number)
+    assert name.startswith(f"PushAuth 0f7c2a54 {AUTH.thumbprint[:8]}.{number} SMTP ")
+    assert len(name) == 63
+    assert is_ours(name, ORGANIZATION_ID)
+    assert number_after(name, ORGANIZATION_ID, AUTH.thumbprint) == number
+    assert number_after(name, ORGANIZATION_ID, NEXT.thumbprint) == 0
+    assert TRANSPORT.thumbprint.startswith(former_transport(name))
+
+
+@pytest.mark.parametrize("counted", [".", ".two", "2", ".2.3"])
+def test_a_name_that_somebody_made_up_follows_nothing(counted: str) -> None:
+    name = f"PushAuth 0f7c2a54 {AUTH.thumbprint[:8]}{counted} SMTP {TRANSPORT.thumbprint}"
+    assert number_after(name, ORGANIZATION_ID, AUTH.thumbprint) == 0

@@ -5,20 +5,19 @@ from __future__ import annotations
 import itertools
 from collections.abc import Iterable
 
+import pytest
+
 from exchange_push_operator.core.rollover import (
-    KEY_TABLE,
     TABLE,
     Act,
-    Afterwards,
     Date,
     Key,
-    KeyRow,
     Life,
     Row,
     Situation,
     decide,
-    decide_key,
 )
+from exchange_push_operator.core.rollover_key import KEY_TABLE, Afterwards, KeyRow, decide_key
 from lab.resources import ROOT
 
 BOTH = (True, False)
@@ -31,7 +30,7 @@ SITUATIONS = [
 ]
 AFTERWARDS = [Afterwards(*each) for each in itertools.product(Life, BOTH, BOTH, Life, BOTH)]
 USABLE = (Life.VALID, Life.NEAR)
-CHANGES_AUTH_CONFIG = (Act.STAGE, Act.PUBLISH, Act.CREATE)
+TO_BECOME_CURRENT = (Act.STAGE, Act.BRING_FORWARD, Act.PUBLISH)
 
 
 def acts(*wanted: Act) -> Iterable[Situation]:
@@ -46,15 +45,15 @@ def test_every_combination_has_a_row_and_every_row_a_combination() -> None:
 
 
 def test_no_certificate_is_staged_or_published_before_entra_id_has_its_key() -> None:
-    assert all(seen.key is Key.HELD for seen in acts(Act.STAGE, Act.PUBLISH))
+    assert all(seen.key is Key.HELD for seen in acts(*TO_BECOME_CURRENT))
 
 
 def test_no_certificate_is_staged_or_published_that_a_server_lacks_or_that_has_expired() -> None:
-    assert all(seen.next in USABLE for seen in acts(Act.STAGE, Act.PUBLISH))
+    assert all(seen.next in USABLE for seen in acts(*TO_BECOME_CURRENT))
 
 
 def test_nothing_is_made_staged_or_published_while_a_server_cannot_be_seen() -> None:
-    assert all(seen.all_seen for seen in acts(*CHANGES_AUTH_CONFIG))
+    assert all(seen.all_seen for seen in acts(*TO_BECOME_CURRENT, Act.CREATE))
 
 
 def test_a_third_certificate_is_never_made_beside_one_that_can_follow() -> None:
@@ -78,7 +77,8 @@ def test_the_date_is_moved_where_the_key_vanished_before_it_whatever_else_holds(
 def test_what_entra_id_does_not_show_is_neither_there_nor_missing() -> None:
     for seen in SITUATIONS:
         if seen.key is Key.UNSEEN and seen.next is not Life.ABSENT:
-            assert decide(seen).act not in (Act.STAGE, Act.PUBLISH, Act.MOVE_DATE)
+            assert decide(seen).act not in (Act.STAGE, Act.BRING_FORWARD, Act.PUBLISH)
+            assert decide(seen).act is not Act.MOVE_DATE or seen.next is Life.GIVEN_UP
 
 
 def test_a_repair_goes_on_although_another_server_is_away() -> None:
@@ -92,10 +92,28 @@ def test_an_expired_current_certificate_has_the_next_published_and_not_a_third_m
         assert decide(seen).act is Act.PUBLISH
 
 
-def test_a_current_certificate_that_ends_is_not_kept_waiting_for_a_later_date() -> None:
-    for date in (Date.LATER, Date.SOON, Date.PASSED, Date.OVERDUE):
-        seen = Situation(Life.ENDING, Life.VALID, date, Key.HELD, all_seen=True)
-        assert decide(seen).act is Act.PUBLISH
+def test_one_that_was_given_up_has_its_date_moved_before_exchange_publishes_it() -> None:
+    for date in (Date.SOON, Date.MINUTES, Date.PASSED, Date.OVERDUE):
+        for current in (Life.VALID, Life.NEAR, Life.GIVEN_UP, Life.PARTIAL):
+            for key, all_seen in itertools.product(Key, BOTH):
+                seen = Situation(current, Life.GIVEN_UP, date, key, all_seen)
+                assert decide(seen).act is Act.MOVE_DATE
+
+
+@pytest.mark.parametrize("current", [Life.GIVEN_UP, Life.ENDING])
+def test_a_given_up_or_ending_one_is_followed_when_the_minutes_of_entra_id_are_over(
+    current: Life,
+) -> None:
+    expected = {
+        Date.LATER: Act.BRING_FORWARD,
+        Date.SOON: Act.BRING_FORWARD,
+        Date.MINUTES: Act.WAIT_FOR_DATE,
+        Date.PASSED: Act.PUBLISH,
+        Date.OVERDUE: Act.PUBLISH,
+    }
+    for date, act in expected.items():
+        seen = Situation(current, Life.VALID, date, Key.HELD, all_seen=True)
+        assert decide(seen).act is act
 
 
 def test_only_our_own_key_is_removed_and_only_where_nobody_can_sign_with_it() -> None:

@@ -62,20 +62,21 @@ def test_a_key_of_ours_goes_when_its_grace_is_over(
 
 
 @pytest.mark.parametrize("pair", [(OLDER, OLD), (OLD, OLDER)], ids=["older first", "newer first"])
-def test_the_grace_of_the_newest_counts_where_auth_config_has_forgotten_it(
+def test_each_has_its_own_grace_where_auth_config_has_forgotten_them(
     pair: tuple[Certificate, Certificate],
 ) -> None:
     """Microsoft's script clears the previous one right after it has published another."""
     asked = managed(OLDER, NOW - GRACE)
     found = world(None, *pair)
-    assert superseded.previous(found) == OLD.thumbprint
-    assert gone(asked, found, NOW) == set()
+    assert superseded.previous(asked, found, NOW) == OLD.thumbprint
+    assert gone(asked, found, NOW) == {OLDER.thumbprint}
 
 
 def test_of_two_forgotten_ones_the_newest_is_told_whatever_their_thumbprints() -> None:
     for serial in range(62, 70):
         newer = certificate(serial, begins=-300)
-        assert superseded.previous(world(None, OLD, newer)) == newer.thumbprint
+        found = world(None, OLD, newer)
+        assert superseded.previous(managed(), found, NOW) == newer.thumbprint
 
 
 def test_our_clock_alone_ends_no_grace() -> None:
@@ -107,3 +108,25 @@ def test_a_server_without_the_current_one_keeps_the_key() -> None:
 def test_a_server_that_cannot_be_seen_keeps_the_key() -> None:
     found, asked, later = world(OLD, OLD), managed(OLD, NOW), NOW + 2 * GRACE
     assert gone(asked, replace(found, idle=(EX1,)), later) == set()
+
+
+def test_the_grace_of_each_is_counted_from_its_own_row_of_status() -> None:
+    rows = [
+        {"thumbprint": OLDER.thumbprint, "supersededAt": utc_text(NOW - GRACE)},
+        {"thumbprint": OLD.thumbprint, "supersededAt": utc_text(NOW - GRACE / 2)},
+    ]
+    asked = replace(managed(), status={"principalCredential": {"superseded": rows}})
+    found = world(OLD, OLDER, OLD)
+    assert gone(asked, found, NOW) == {OLDER.thumbprint}
+    assert gone(asked, found, NOW + GRACE / 2) == {OLDER.thumbprint, OLD.thumbprint}
+    told = superseded.told(asked, found, NOW)
+    assert [row["thumbprint"] for row in told] == [OLDER.thumbprint, OLD.thumbprint]
+    assert [row["supersededAt"] for row in told] == [row["supersededAt"] for row in rows]
+
+
+def test_what_auth_config_does_not_name_any_more_is_told() -> None:
+    (advisory,) = superseded.advisories(managed(), world(OLD, OLDER, OLD), NOW)
+    assert advisory.type == "SupersededKeys"
+    assert OLDER.thumbprint in advisory.message
+    assert OLD.thumbprint not in advisory.message
+    assert tuple(superseded.advisories(managed(), world(OLD, OLD), NOW)) == ()

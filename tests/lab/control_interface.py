@@ -129,11 +129,19 @@ class Actions:
         return {}
 
     def _reset(self, body: Json) -> Any:
-        shape = self._servers.shape
-        wanted = {"authCertificate": "auth_certificate", "latency": "latency"}
-        changes = {wanted[key]: value for key, value in body.items()}
-        self._servers.reset(replace(shape, **{"auth_certificate": True, **changes}))
-        return asdict(self._servers.shape)
+        unknown = set(body) - {"authCertificate", "latency"}
+        if unknown:
+            raise KeyError(*sorted(unknown))
+        certificate, shape = body.get("authCertificate", True), self._servers.shape
+        soon = isinstance(certificate, dict)
+        fresh = replace(
+            shape,
+            auth_certificate=bool(certificate),
+            days_left=_days(certificate["endsIn"]) if soon else None,
+            latency=body.get("latency", shape.latency),
+        )
+        self._servers.reset(fresh)
+        return asdict(fresh)
 
     def _expire(self, _: Json) -> Any:
         for service in self._servers.services:
@@ -150,6 +158,11 @@ class Actions:
     def _release(self, _: Json) -> Any:
         self._servers.hold.release()
         return {}
+
+
+def _days(text: str) -> float:
+    """``60d``, ``36h`` or ``90m`` in days. Raises: ValueError, KeyError."""
+    return float(text[:-1]) / {"d": 1, "h": 24, "m": 24 * 60}[text[-1]]
 
 
 class _Server(ThreadingHTTPServer):

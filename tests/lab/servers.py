@@ -13,6 +13,7 @@ import sys
 import threading
 from contextlib import ExitStack
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -20,7 +21,7 @@ from typing import Any
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from lab.exchange.accounts import Accounts
-from lab.exchange.build import default_organization
+from lab.exchange.build import default_organization, let_auth_certificate_end
 from lab.exchange.counters import Counters
 from lab.exchange.faults import set_fault
 from lab.exchange.organization import ACCOUNT, Organization
@@ -47,6 +48,7 @@ class Shape:
     servers: int = 2
     auth_certificate: bool = True
     latency: float = 0.0
+    days_left: float | None = None  # of the Auth certificate; None: as Setup has made it
 
 
 class LabServers:
@@ -122,9 +124,11 @@ class LabServers:
         microsoft365 = sample_tenants(certificate=self._client)
         organization = default_organization(
             servers=self.shape.servers,
-            auth_certificate=shape.auth_certificate,
+            auth_certificate=shape.auth_certificate and shape.days_left is None,
             microsoft365=microsoft365,
         )
+        if shape.days_left is not None:
+            let_auth_certificate_end(organization, timedelta(days=shape.days_left))
         if shape.latency:
             set_fault(organization, "latency", shape.latency)
             delays = {service.value: shape.latency for service in Service}

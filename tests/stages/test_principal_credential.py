@@ -73,6 +73,22 @@ def added(step: Step) -> list[str]:
 
 
 @pytest.mark.parametrize(
+    ("ahead", "expected"), [(1.1, ("True", "UpToDate")), (0.9, ("False", "KeyMissing"))]
+)
+def test_a_next_key_that_is_missing_is_a_failure_only_right_before_its_date(
+    ahead: float, expected: tuple[str, str]
+) -> None:
+    staged = auth_config(
+        NextCertificateThumbprint=NEXT.thumbprint, NextCertificateEffectiveDate=days(ahead)
+    )
+    observed = seen(organization={AUTH_CONFIG: [staged]}, servers=STORES, keys=[entry()])
+    plan = plan_of(STAGE, config(), observed)
+    assert (plan.finding.status, str(plan.finding.reason)) == expected
+    assert NEXT.thumbprint in plan.finding.message
+    assert [step.event for step in plan.steps] == ["KeyCredentialAdded"]
+
+
+@pytest.mark.parametrize(
     "key",
     [
         entry(),

@@ -8,9 +8,16 @@ from exchange_push_operator.core.reasons import Reason
 
 
 def make(
-    server: str, transport: str | None, organization_id: str, message: str, after: str = ""
+    server: str,
+    transport: str | None,
+    organization_id: str,
+    message: str,
+    after: str = "",
+    number: int = 1,
 ) -> Plan:
     """Make one on this server. ``after``: the certificate that it is to follow, if it does.
+
+    ``number``: the how-manieth that is made to follow it.
 
     None is made where the transport certificate cannot be seen: it could not be given back.
     """
@@ -22,6 +29,6 @@ def make(
                 "let the account read the server's object in Active Directory",
             )
         )
-    name = friendly_name.friendly_name(organization_id, transport, after)
+    name = friendly_name.friendly_name(organization_id, transport, after, number)
     reason = Reason.ROLL_OVER_DUE if after else Reason.NOT_FOUND
     return Plan(fails(reason, message), (auth_certificate.create(server, name),))

@@ -83,7 +83,7 @@ def made_to_follow(observed: Observations, auth: organization.AuthConfig) -> tup
         for stored in every:
             thumbprint = stored.certificate.thumbprint
             new = thumbprint not in found and thumbprint not in named
-            if new and friendly_name.follows(stored.friendly_name, organization_id, one):
+            if new and friendly_name.number_after(stored.friendly_name, organization_id, one):
                 found[thumbprint] = stored.certificate
                 waiting.append(thumbprint)
     last = sorted(found.values(), key=lambda made: (made.not_after, made.thumbprint), reverse=True)

@@ -15,7 +15,8 @@ class Life(StrEnum):
 
     ``NEAR``: less than renewBefore is left. ``ENDING``: of the current one, less than a day.
     ``GIVEN_UP``: made before rotateAfter. A next one that cannot become current (its key too
-    small, on no server any more) counts as ``EXPIRED``.
+    small, on no server any more) counts as ``EXPIRED``, and one that we made while nothing is due
+    as ``ABSENT``.
     """
 
     ABSENT = "absent"
@@ -30,6 +31,7 @@ class Life(StrEnum):
 class Date(StrEnum):
     """When Exchange makes the next certificate current. ``SOON``: within half of activateAfter.
 
+    ``MINUTES``: within 20 minutes, a little more than one that is needed at once is staged ahead.
     Its servicelet looks every twelve hours; after that the date is ``OVERDUE``.
     """
 
@@ -61,6 +63,7 @@ class Act(StrEnum):
     WAIT_FOR_ENTRA = "wait for Entra ID"
     STAGE = "stage it with a date"
     MOVE_DATE = "move the date"
+    BRING_FORWARD = "bring the date forward"
     PUBLISH = "publish it"
     WAIT_FOR_DATE = "wait for the date"
     KEEP_KEY = "keep the key"
@@ -118,7 +121,8 @@ def _row(  # noqa: PLR0913 - the columns of a table
 _USABLE = (Life.VALID, Life.NEAR)
 _USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
 _AT_HAND = (Date.SOON, Date.MINUTES, Date.PASSED, Date.OVERDUE)
-_AT_ONCE = (Life.EXPIRED, Life.GIVEN_UP, Life.ENDING)
+_SOON_USELESS = (Life.GIVEN_UP, Life.ENDING)
+_AT_ONCE = (Life.EXPIRED, *_SOON_USELESS)
 
 TABLE: tuple[Row, ...] = (
     _row(
@@ -132,6 +136,13 @@ TABLE: tuple[Row, ...] = (
         coming=[*_USABLE, Life.PARTIAL],
         date=_AT_HAND,
         key=Key.MISSING,
+    ),
+    _row(
+        Act.MOVE_DATE,
+        "given up, it is not to be published",
+        current=[Life.VALID, Life.NEAR, Life.GIVEN_UP, Life.PARTIAL],
+        coming=[Life.GIVEN_UP],
+        date=_AT_HAND,
     ),
     _row(Act.REPAIR, "every server needs its private key first", coming=[Life.PARTIAL]),
     _row(Act.REST, "nothing is due", current=[Life.VALID, Life.PARTIAL], coming=[Life.ABSENT]),
@@ -166,83 +177,25 @@ TABLE: tuple[Row, ...] = (
     ),
     _row(
         Act.PUBLISH,
-        "the current one is of no use any more, or not for long",
-        current=_AT_ONCE,
-        date=[Date.LATER, Date.SOON, Date.PASSED],
+        "nothing works with the current one",
+        current=[Life.EXPIRED],
+    ),
+    _row(
+        Act.BRING_FORWARD,
+        "nobody waits so long with one that was given up, or ends",
+        current=_SOON_USELESS,
+        date=[Date.LATER, Date.SOON],
+    ),
+    _row(
+        Act.PUBLISH,
+        "the minutes that Entra ID may need are over",
+        current=_SOON_USELESS,
+        date=[Date.PASSED],
     ),
     _row(Act.WAIT_FOR_DATE, "Exchange publishes it at the date"),
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Afterwards:
-    """The key of a certificate that was current before. ``ours``: we added it, and it is there."""
-
-    previous: Life
-    ours: bool
-    grace_over: bool
-    current: Life
-    all_seen: bool
-
-
-@dataclass(frozen=True, slots=True)
-class KeyRow:
-    """One row of the second half. None and an empty set stand for anything."""
-
-    previous: frozenset[Life]
-    ours: bool | None
-    grace_over: bool | None
-    current: frozenset[Life]
-    all_seen: bool | None
-    act: Act
-    why: str
-
-    def fits(self, seen: Afterwards) -> bool:
-        """Whether the row speaks of this situation."""
-        return (
-            (not self.previous or seen.previous in self.previous)
-            and (not self.current or seen.current in self.current)
-            and self.ours in (None, seen.ours)
-            and self.grace_over in (None, seen.grace_over)
-            and self.all_seen in (None, seen.all_seen)
-        )
-
-
-_NO_LIFE: frozenset[Life] = frozenset()
-KEY_TABLE: tuple[KeyRow, ...] = (
-    KeyRow(
-        _NO_LIFE, ours=False, grace_over=None, current=_NO_LIFE, all_seen=None,
-        act=Act.REST, why="a key that we did not add is not ours to remove",
-    ),
-    KeyRow(
-        frozenset({Life.EXPIRED}), ours=None, grace_over=None, current=_NO_LIFE, all_seen=None,
-        act=Act.REMOVE_KEY, why="it verifies nothing any more",
-    ),
-    KeyRow(
-        _NO_LIFE, ours=None, grace_over=False, current=_NO_LIFE, all_seen=None,
-        act=Act.KEEP_KEY, why="servers may sign with it for a while",
-    ),
-    KeyRow(
-        _NO_LIFE, ours=None, grace_over=None, current=_NO_LIFE, all_seen=False,
-        act=Act.KEEP_KEY, why="a server that cannot be seen may sign with it",
-    ),
-    KeyRow(
-        _NO_LIFE, ours=None, grace_over=None,
-        current=frozenset({Life.ABSENT, Life.EXPIRED, Life.PARTIAL}), all_seen=None,
-        act=Act.KEEP_KEY, why="a server without the current one signs with the previous one",
-    ),
-    KeyRow(
-        _NO_LIFE, ours=None, grace_over=None, current=_NO_LIFE, all_seen=None,
-        act=Act.REMOVE_KEY, why="superseded, and nobody signs with it any more",
-    ),
-)  # fmt: skip
-
-
 def decide(seen: Situation) -> Row:
     """The first row that fits; the last one fits everything."""
     return next(row for row in TABLE if row.fits(seen))
-
-
-def decide_key(seen: Afterwards) -> KeyRow:
-    """The first row that fits; the last one fits everything."""
-    return next(row for row in KEY_TABLE if row.fits(seen))

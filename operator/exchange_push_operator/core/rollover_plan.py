@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.core import auth_certificate, certificate_making, key_distribution
-from exchange_push_operator.core.certificate_store import Held
 from exchange_push_operator.core.config import RollOver
-from exchange_push_operator.core.plan import Plan, Step, fails, holds, unknown
+from exchange_push_operator.core.following import AT_ONCE, Following, following
+from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.rollover import Act, Life, decide
-from exchange_push_operator.core.rollover_seen import AT_ONCE, Following, Seen, following
-from exchange_push_operator.core.x509 import Certificate
+from exchange_push_operator.core.rollover_seen import Seen
+from exchange_push_operator.core.x509 import Certificate, utc_text
 
-_NEEDS_ONE_TIME = (Act.CREATE, Act.STAGE, Act.PUBLISH)
+_NEEDS_ONE_TIME = (Act.CREATE, Act.STAGE, Act.BRING_FORWARD, Act.PUBLISH)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,13 +36,11 @@ class Case:
 
     @property
     def why(self) -> str:
-        """Why the current one is to be followed; the dates are in ``status.certificate``."""
-        told = {
-            Life.EXPIRED: "has expired",
-            Life.GIVEN_UP: "was made before spec.certificate.rotateAfter",
-        }
-        ends = "has less than spec.certificate.renewBefore left"
-        return f"{self.current.thumbprint} {told.get(self.found.situation.current, ends)}"
+        """Why the current one is to be followed; dates, so that the message stands still."""
+        ends = f"{'expired' if self.expired else 'expires'} on {utc_text(self.current.not_after)}"
+        given_up = self.found.situation.current is Life.GIVEN_UP
+        before = "was made before spec.certificate.rotateAfter and " if given_up else ""
+        return f"{self.current.thumbprint} {before}{ends}"
 
     @property
     def coming(self) -> str:
@@ -74,7 +72,8 @@ def _waits(case: Case, what: str) -> Plan:
     message = f"{case.why}; {what}"
     if case.expired:
         return Plan(fails(Reason.EXPIRED, message))
-    return Plan(holds(Reason.ROLL_OVER_WAITS, message))
+    waits = Advisory("RollOverWaits", message)
+    return Plan(holds(Reason.ROLL_OVER_WAITS, message), advisories=(waits,))
 
 
 def _wait_for_servers(case: Case) -> Plan:
@@ -92,11 +91,10 @@ def _create(case: Case) -> Plan:
                 ": every certificate like it would be followed at once; make it shorter",
             )
         )
-    server = min(case.seen.listed)
-    message = f"{case.why}; the next one is made"
-    return certificate_making.make(
-        server, case.transport[server], case.seen.organization_id, message, case.found.after
-    )
+    server, after = min(case.seen.listed), case.found.after
+    transport, organization_id = case.transport[server], case.seen.organization_id
+    message, number = f"{case.why}; the next one is made", case.seen.made_after(after) + 1
+    return certificate_making.make(server, transport, organization_id, message, after, number)
 
 
 def _due(case: Case, what: str, step: Step) -> Plan:
@@ -130,17 +128,20 @@ def _stage(case: Case) -> Plan:
 
 
 def _move_date(case: Case) -> Plan:
-    held = case.seen.where[case.coming].listed
-    server = next((n for n, h in sorted(held.items()) if _awake(case, n, h)), None)
-    message = f"the principal does not hold {case.coming}, which would become current; its date"
-    if server is None:
+    given_up = case.found.situation.next is Life.GIVEN_UP
+    why = "was made before spec.certificate.rotateAfter" if given_up else "has no key in Entra ID"
+    message = f"{case.coming}, which would become current, {why}; its date"
+    holders = case.seen.holders(case.coming)
+    if not holders:
         return Plan(fails(Reason.ROLL_OVER_DUE, f"{message} cannot be moved: no server has it"))
-    step = auth_certificate.stage(case.coming, server, case.roll_over.activate_after, again=True)
+    ahead = case.roll_over.activate_after
+    step = auth_certificate.stage(case.coming, holders[0], ahead, again=True)
     return Plan(fails(Reason.ROLL_OVER_DUE, f"{message} is moved"), (step,))
 
 
-def _awake(case: Case, server: str, held: Held) -> bool:
-    return held is Held.WITH_KEY and server not in case.seen.idle
+def _bring_forward(case: Case) -> Plan:
+    step = auth_certificate.stage(case.coming, min(case.seen.listed), AT_ONCE, again=True)
+    return _due(case, f"the date of {case.coming} is brought forward", step)
 
 
 def _publish(case: Case) -> Plan:
@@ -150,9 +151,9 @@ def _publish(case: Case) -> Plan:
 
 
 def _wait_for_date(case: Case) -> Plan:
-    message = f"{case.coming} follows at its date (status.certificate.next)"
-    if case.expired:
-        return Plan(fails(Reason.EXPIRED, f"{case.why}; {message}"))
+    date = case.seen.auth.next_effective
+    when = f" on {utc_text(date)}" if date else ""
+    message = f"{case.coming} follows{when}"
     if case.found.situation.current is Life.GIVEN_UP:
         return Plan(unknown(Reason.SETTLING, f"{case.why}; {message}"))
     return Plan(holds(Reason.VALID, f"{case.current.thumbprint} is current and valid; {message}"))
@@ -166,6 +167,7 @@ _ACTS: Mapping[Act, Callable[[Case], Plan]] = {
     Act.WAIT_FOR_ENTRA: _wait_for_entra,
     Act.STAGE: _stage,
     Act.MOVE_DATE: _move_date,
+    Act.BRING_FORWARD: _bring_forward,
     Act.PUBLISH: _publish,
     Act.WAIT_FOR_DATE: _wait_for_date,
 }

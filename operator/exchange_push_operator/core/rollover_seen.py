@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -22,19 +22,13 @@ from exchange_push_operator.core.key_credentials import KeyCredential
 from exchange_push_operator.core.key_distribution import Distribution
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.organization import AuthConfig
-from exchange_push_operator.core.rollover import Date, Key, Life, Situation
+from exchange_push_operator.core.rollover import Life
 from exchange_push_operator.core.x509 import Certificate
 
-# A certificate that has to be current at once is staged so far ahead: Entra ID may need minutes
-# until every reader knows a key that was read back once.
-AT_ONCE = timedelta(minutes=15)
-# The AuthAdmin servicelet looks at its start and every 12 hours.
-_SERVICELET = timedelta(hours=12)
 # A date that comes later than the current one's end, or too shortly before for the servicelet, is
 # not waited for: no day without a certificate.
 _ENDING = timedelta(days=1)
 _NOBODY: frozenset[str] = frozenset()
-_USELESS = (Life.ABSENT, Life.EXPIRED, Life.GIVEN_UP)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +36,8 @@ class Seen:
     """AuthConfig, the stores, the principal. ``entries`` is None where Entra ID was not seen.
 
     ``made`` are certificates of ours that were made to follow and are staged nowhere. ``idle`` are
-    servers that do not answer or are in maintenance. ``clock`` is that of a server.
+    servers that do not answer or are in maintenance. ``clock`` is that of the first other server by
+    name: the one that makes and stages.
     """
 
     organization_id: str
@@ -58,6 +53,18 @@ class Seen:
         """The certificate in the store of any listed server."""
         found = (store.get(thumbprint or "") for store in self.listed.values())
         return next((stored.certificate for stored in found if stored), None)
+
+    def holders(self, thumbprint: str) -> tuple[str, ...]:
+        """Listed servers in service that have it with its private key."""
+        awake = {name: store for name, store in self.listed.items() if name not in self.idle}
+        held = {name: held_in(store, thumbprint) for name, store in awake.items()}
+        return tuple(sorted(name for name, one in held.items() if one is Held.WITH_KEY))
+
+    def made_after(self, thumbprint: str) -> int:
+        """How many we have made to follow a certificate, by the highest number among them."""
+        names = (one.friendly_name for store in self.listed.values() for one in store.values())
+        number = friendly_name.number_after
+        return max((number(name, self.organization_id, thumbprint) for name in names), default=0)
 
     def unseen(self) -> tuple[str, ...]:
         """Servers that may hold anything, or sign with anything (safety rule 12)."""
@@ -105,7 +112,7 @@ def read(config: PushConfig, observed: Observations) -> Seen:
         made=made,
         entries=_entries(config, observed),
         idle=tuple(sorted(idle)),
-        clock=organization.local_server(observed, awake[0]).time if awake else None,
+        clock=organization.local_server(observed, min(awake)).time if awake else None,
     )
 
 
@@ -154,84 +161,3 @@ def _somewhere(where: Distribution | None) -> bool:
     return where is not None and any(
         held is not Held.MISSING for held in (*where.listed.values(), *where.unlisted.values())
     )
-
-
-@dataclass(frozen=True, slots=True)
-class Following:
-    """The certificate that is to follow; ``after`` is the one that a new one would be named for."""
-
-    thumbprint: str | None
-    staged: bool
-    after: str
-    situation: Situation
-
-
-def following(roll_over: RollOver, seen: Seen, now: datetime) -> Following:
-    """What AuthConfig stages, if it can follow; else what we made; else none."""
-    staged = seen.auth.next
-    chosen, after = staged, staged or seen.auth.current or ""
-    coming = life(roll_over, seen, chosen, now)
-    for _ in range(len(seen.made) + 1):
-        if coming not in _USELESS:
-            break
-        # One that we made and that was given up since is followed in its turn: its name is taken.
-        after = chosen or after
-        chosen = _made_after(seen, after)
-        coming = life(roll_over, seen, chosen, now) if chosen else coming
-    is_staged = chosen is not None and chosen == staged
-    return Following(
-        chosen,
-        is_staged,
-        after,
-        Situation(
-            current=life(roll_over, seen, seen.auth.current, now),
-            next=coming,
-            date=_date(roll_over, seen, now) if is_staged else Date.NONE,
-            key=_key(seen, chosen, now),
-            all_seen=not seen.unseen(),
-        ),
-    )
-
-
-def follower(config: PushConfig, seen: Seen, now: datetime) -> tuple[Certificate, ...]:
-    """What follows, once its private key is on every server: then Entra ID may get its key."""
-    if config.roll_over is None:
-        return ()
-    found = following(config.roll_over, seen, now)
-    ready = found.situation.next in (Life.VALID, Life.NEAR)
-    certificate = seen.certificate(found.thumbprint)
-    return (certificate,) if ready and certificate else ()
-
-
-def _made_after(seen: Seen, after: str) -> str | None:
-    def is_after(thumbprint: str) -> bool:
-        return any(
-            friendly_name.follows(store[thumbprint].friendly_name, seen.organization_id, after)
-            for store in seen.listed.values()
-            if thumbprint in store
-        )
-
-    return next((one for one in seen.made if is_after(one)), None)
-
-
-def _date(roll_over: RollOver, seen: Seen, now: datetime) -> Date:
-    """How far away the date is, by the server's clock; one that is missing never comes."""
-    effective = seen.auth.next_effective
-    if effective is None:
-        return Date.NONE
-    left = effective - (seen.clock or now)
-    limits: Iterable[tuple[timedelta, Date]] = (
-        (-_SERVICELET, Date.OVERDUE),
-        (timedelta(0), Date.PASSED),
-        (AT_ONCE, Date.MINUTES),
-        (roll_over.activate_after / 2, Date.SOON),
-    )
-    return next((date for limit, date in limits if left <= limit), Date.LATER)
-
-
-def _key(seen: Seen, thumbprint: str | None, now: datetime) -> Key:
-    found = seen.certificate(thumbprint)
-    if seen.entries is None or found is None:
-        return Key.UNSEEN
-    held = any(entry.verifies(found, now) for entry in seen.entries)
-    return Key.HELD if held else Key.MISSING

@@ -8,10 +8,11 @@ from typing import Any
 
 from exchange_push_operator.core import rollover_seen, superseded
 from exchange_push_operator.core.config import PushConfig, RollOver
+from exchange_push_operator.core.following import following
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.rollover import Act, decide
 from exchange_push_operator.core.rollover_seen import Seen
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.x509 import utc_text
 
 _STAGES: Mapping[Act, str] = {
     Act.REPAIR: "Copying",
@@ -19,6 +20,7 @@ _STAGES: Mapping[Act, str] = {
     Act.WAIT_FOR_KEY: "WaitsForKey",
     Act.WAIT_FOR_ENTRA: "WaitsForKey",
     Act.MOVE_DATE: "WaitsForKey",
+    Act.BRING_FORWARD: "Staged",
     Act.STAGE: "Staging",
     Act.WAIT_FOR_DATE: "Staged",
     Act.PUBLISH: "Publishing",
@@ -38,7 +40,9 @@ def calendar(config: PushConfig, observed: Observations, now: datetime) -> dict[
 
 
 def _next(roll_over: RollOver, seen: Seen, now: datetime) -> dict[str, str]:
-    found = rollover_seen.following(roll_over, seen, now)
+    found = following(roll_over, seen, now)
+    if found.resting is not None:
+        return {**_described(seen, found.resting), "stage": "NotDue"}
     stage = _STAGES.get(decide(found.situation).act)
     if found.thumbprint is None or stage is None:
         return {}
@@ -49,12 +53,12 @@ def _next(roll_over: RollOver, seen: Seen, now: datetime) -> dict[str, str]:
 
 
 def _previous(config: PushConfig, roll_over: RollOver, seen: Seen, now: datetime) -> dict[str, str]:
-    thumbprint = superseded.previous(seen)
+    thumbprint = superseded.previous(config, seen, now)
     if thumbprint is None:
         return {}
-    began = superseded.since(config, thumbprint) or parse_utc(utc_text(now))
+    began = superseded.since(config, thumbprint, now)
     told = {**_described(seen, thumbprint), "supersededAt": utc_text(began)}
-    if superseded.keys(seen):
+    if any(key.thumbprint == thumbprint for key in superseded.keys(config, seen, now)):
         told["removeAfter"] = utc_text(began + roll_over.key_grace)
     return told
 

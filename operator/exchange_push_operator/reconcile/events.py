@@ -58,9 +58,14 @@ def _asked_for(old: Mapping[str, Any], new: Mapping[str, Any]) -> list[Event]:
 
 def follows(status: Mapping[str, Any], done: list[Step]) -> bool:
     """Whether changes belong to a roll-over: what follows its calendar corrects nobody."""
-    coming = (status.get("certificate") or {}).get("next") or {}
-    under_way = coming.get("stage", "Staged") != "Staged"
+    under_way = next_stage(status) not in ("", "Staged", "NotDue")
     return under_way or any(step.event in _ROLL_OVER for step in done)
+
+
+def next_stage(status: Mapping[str, Any]) -> str:
+    """How far the next certificate is; "" where there is none."""
+    coming = (status.get("certificate") or {}).get("next") or {}
+    return str(coming.get("stage", ""))
 
 
 def _rolled_over(old: Mapping[str, Any], new: Mapping[str, Any]) -> bool:
@@ -76,7 +81,7 @@ def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Even
         return None
     if type_ == READY and (status == "True" or reason == Reason.SUSPENDED):
         return Event(NORMAL, reason, condition["message"])
-    newly_failed = status == "False" and type_ != READY
+    newly_failed = reason == Reason.ROLL_OVER_WAITS or (status == "False" and type_ != READY)
     out_of_reach = type_ == READY and status == "Unknown" and reason in _AWAY
     if newly_failed or out_of_reach or (type_ == STALLED_CONDITION and status == "True"):
         return Event(WARNING, reason, condition["message"])

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import certificate_store, organization
+from exchange_push_operator.core import certificate_store, organization, superseded
 from exchange_push_operator.core.config import ProxyState, PushConfig
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
@@ -96,6 +96,8 @@ def _principal(config: PushConfig, observed: Observations, now: datetime) -> dic
         told["keyId"] = entry.key_id
         stored = {"startDateTime": entry.starts, "endDateTime": entry.ends}
         told |= {name: utc_text(moment) for name, moment in stored.items() if moment}
+    if former := superseded.told(config, seen.seen, now):
+        told["superseded"] = former
     return told
 
 

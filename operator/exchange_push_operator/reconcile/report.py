@@ -21,7 +21,7 @@ from exchange_push_operator.core.plan import Finding, Plan, fails, holds, plan_h
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
-from exchange_push_operator.reconcile.events import events, follows
+from exchange_push_operator.reconcile.events import events, follows, next_stage
 from exchange_push_operator.reconcile.facts import facts
 from exchange_push_operator.reconcile.judge import Plans
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
@@ -58,8 +58,7 @@ def report(
         status["planHash"] = plan_hash(remaining)
     done = result.done
     drift = drifted(config) and not follows(status, done)
-    kind = _kind(summary, new, status["servers"])
-    coming = "next" in (status.get("certificate") or {})
+    kind, coming = _kind(summary, new, status["servers"]), next_stage(status) not in ("", "NotDue")
     return Outcome(
         status=status,
         requeue=requeue(config, kind, _patience(result), coming=coming),
@@ -98,7 +97,9 @@ def _success(session: Session, result: Walk) -> str:
     config = session.config
     verified = result.plans["Verified"].finding.reason is Reason.PROBE_SUCCEEDED
     count = len(set(result.observed.answered) - organization.in_maintenance(result.observed))
-    where = f"on {count} server{'' if count == 1 else 's'}"
+    finding = result.plans["CertificateReady"].finding
+    but = f"; but {finding.message}" if finding.reason is Reason.ROLL_OVER_WAITS else ""
+    where = f"on {count} server{'' if count == 1 else 's'}{but}"
     if config.proxy.state.value != "Enabled":
         return f"the trust of {config.tenant.domain} is as declared {where}"
     words = "proxied and verified" if verified else "proxied, not verified,"

@@ -25,10 +25,7 @@ from exchange_push_operator.core import (
     transport_role,
 )
 from exchange_push_operator.core.candidate import Stores
-from exchange_push_operator.core.certificate_store import (
-    LOCAL_CERTIFICATES,
-    Held,
-)
+from exchange_push_operator.core.certificate_store import LOCAL_CERTIFICATES, Held
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.key_distribution import Distribution
 from exchange_push_operator.core.key_first import Keys
@@ -123,7 +120,8 @@ def plan(config: PushConfig, observed: Observed, now: datetime) -> Plan:
         or rolled
         or Plan(holds(Reason.VALID, f"{thumbprint} is current, valid and on every server seen"))
     )
-    return replace(made, advisories=_advisories(config, observed, found))
+    told = rolled.advisories if rolled else ()
+    return replace(made, advisories=(*told, *_advisories(config, observed, found)))
 
 
 def _none_named(config: PushConfig, observed: Observed, now: datetime) -> Plan:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import replace
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from exchange_push_operator.core import (
     candidate,
     certificate_store,
     dedicated_application,
+    following,
     key_renewal,
     key_write,
     organization,
@@ -26,6 +28,8 @@ from exchange_push_operator.core.plan import Finding, Plan, Step, fails, holds, 
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.core.x509 import Certificate
+
+_DAY = timedelta(days=1)
 
 
 def looks(config: PushConfig) -> Looks:
@@ -72,7 +76,7 @@ def plan(config: PushConfig, held: HeldKeys | None, now: datetime) -> Plan:
         return Plan(holds(Reason.NOT_MANAGED, "spec.principal.target is None"))
     if not held.principal.exists:
         return Plan(principal.missing(config))
-    advice = advisories(config, held, now)
+    advice = (*advisories(config, held, now), *superseded.advisories(config, held.seen, now))
     held = _with_candidate(config, held, now)
     current = held.current
     if current is None:
@@ -92,7 +96,7 @@ def plan(config: PushConfig, held: HeldKeys | None, now: datetime) -> Plan:
 def _with_candidate(config: PushConfig, held: HeldKeys, now: datetime) -> HeldKeys:
     """What AuthConfig is going to name, as current or as next: its key comes first."""
     if held.auth.current is not None:
-        made = rollover_seen.follower(config, held.seen, now)
+        made = following.follower(config, held.seen, now)
         return replace(held, wanted=tuple(dict.fromkeys((*held.wanted, *made))))
     chosen = candidate.choose(config, held.auth, held.stores, now)
     if not isinstance(chosen, Certificate):
@@ -114,23 +118,36 @@ def _finding(
     ending: list[Certificate],
     now: datetime,
 ) -> Finding:
-    if missing:
+    if current in missing or any(_at_hand(held, certificate, now) for certificate in missing):
         return _not_held(held, current, missing)
     if current.not_after <= now:
         text = f"the current certificate {current.thumbprint} has expired"
         return fails(Reason.EXPIRED, text)
-    names = ", ".join(certificate.thumbprint for certificate in held.wanted)
-    soon = ", ".join(certificate.thumbprint for certificate in ending)
-    text = f"; the key of {soon} ends before the certificate does, and another is to join it"
-    return holds(Reason.UP_TO_DATE, f"the principal holds {names}{text if ending else ''}")
+    text = f"the principal holds {_names(c for c in held.wanted if c not in missing)}"
+    if missing:
+        text += f"; {_names(missing)} is to join before it becomes current"
+    if ending:
+        names = _names(ending)
+        text += f"; the key of {names} ends before the certificate does, and another is to join it"
+    return holds(Reason.UP_TO_DATE, text)
+
+
+def _at_hand(held: HeldKeys, certificate: Certificate, now: datetime) -> bool:
+    """Whether it becomes current within a day: then its key is not only due, it is missing."""
+    date = held.auth.next_effective
+    staged = certificate.thumbprint == held.auth.next
+    return staged and date is not None and date - now <= _DAY
+
+
+def _names(certificates: Iterable[Certificate]) -> str:
+    return ", ".join(certificate.thumbprint for certificate in certificates)
 
 
 def _not_held(held: HeldKeys, current: Certificate, missing: list[Certificate]) -> Finding:
-    names = ", ".join(certificate.thumbprint for certificate in missing)
     if current in missing and any(entry.is_of(current) for entry in held.entries):
         text = f"the principal holds {current.thumbprint} with a key that is not valid now"
         return fails(Reason.EXPIRED, text)
-    return fails(Reason.KEY_MISSING, f"the principal does not hold {names}")
+    return fails(Reason.KEY_MISSING, f"the principal does not hold {_names(missing)}")
 
 
 def retire(config: PushConfig, held: HeldKeys | None, now: datetime) -> Retirement:

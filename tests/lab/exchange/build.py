@@ -19,6 +19,7 @@ from lab.exchange.trust import Microsoft365, Offline
 DOMAIN = "corp.fabrikam.com"
 AUTH_FRIENDLY_NAME = "Microsoft Exchange Server Auth Certificate"
 _SETUP = timedelta(days=30)  # so long ago Exchange was installed
+_FIVE_YEARS = timedelta(days=1826)
 
 
 def default_organization(
@@ -79,11 +80,18 @@ def add_server(
     return organization.add_server(server)
 
 
+def let_auth_certificate_end(organization: Organization, left: timedelta) -> None:
+    """The current Auth certificate is one that has so much of its five years left."""
+    start = organization.clock() + left - _FIVE_YEARS
+    current = add_auth_certificate(organization, start=start)
+    organization.view().put(AuthConfig(current=current))
+
+
 def add_auth_certificate(
     organization: Organization,
     *,
     start: datetime | None = None,
-    lifetime: timedelta = timedelta(days=1826),
+    lifetime: timedelta = _FIVE_YEARS,
     servers: tuple[str, ...] = (),
     private_key: bool = True,
 ) -> str:

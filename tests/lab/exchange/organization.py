@@ -58,6 +58,8 @@ class Change:
 
 
 def _json(value: Any) -> Any:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat()
     return list(value) if isinstance(value, tuple) else value
 
 

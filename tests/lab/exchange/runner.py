@@ -187,7 +187,10 @@ def plain(value: Any) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Administrator:
-    """Somebody at a keyboard: runs cmdlets on one server, outside of every allow-list and role."""
+    """Somebody at a keyboard: runs cmdlets on one server, outside of every allow-list and role.
+
+    A date may be given as text, as to PowerShell.
+    """
 
     organization: Organization
     server: Server
@@ -197,7 +200,13 @@ class Administrator:
         """``admin.run("Disable-PushNotificationProxy", Confirm=False)``. Raises: CmdletFailed."""
         with self.organization.lock:
             self.organization.begin(self.server)
-            return run(self.organization, self.server, name, parameters, self.account)
+            given = {key: _typed(name, key, value) for key, value in parameters.items()}
+            return run(self.organization, self.server, name, given, self.account)
+
+
+def _typed(name: str, key: str, value: Any) -> Any:
+    kind = allow_list().get(name, {"parameters": {}})["parameters"].get(key)
+    return parse_utc(value) if kind == "date" and isinstance(value, str) else value
 
 
 def administrator(organization: Organization, server: str | None = None) -> Administrator:
