@@ -11,6 +11,7 @@ import pytest
 from exchange_push_operator.core.x509 import parse_utc, utc_text
 from lab.calendar import LIFE, Watch, made, managed, pass_days, ready
 from lab.exchange.build import add_auth_certificate, add_server
+from lab.exchange.directory import AuthConfig
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, Operator
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
@@ -254,6 +255,37 @@ def test_where_less_than_activate_after_is_left_the_next_one_comes_in_time(left:
     assert current(outside) != before
     assert made(outside, NEW) == 1
     assert watch.failed == []
+
+
+def test_the_date_waits_for_a_server_that_joined_without_the_next_certificate() -> None:
+    outside, watch = due()
+    operator = Operator(outside, after=watch)
+    operator.run()
+    coming = outside.status["certificate"]["next"]["thumbprint"]
+    add_server(outside.organization, "EX9").add(
+        outside.organization.server(EX1).store[current(outside)]
+    )
+    pass_days(operator, watch, 4)
+    assert current(outside) != coming
+    outside.organization.server("EX9").add(outside.organization.server(EX1).store[coming])
+    pass_days(operator, watch, 4)
+    assert current(outside) == coming
+    assert watch.failed == []
+
+
+def test_an_expired_leftover_beside_a_valid_certificate_is_left_alone() -> None:
+    outside = managed(left=110)
+    now = outside.clock()
+    leftover = add_auth_certificate(
+        outside.organization, start=now - timedelta(days=400), lifetime=timedelta(days=300)
+    )
+    valid = current(outside)
+    date = now + timedelta(days=300)
+    outside.organization.view().put(AuthConfig(current=valid, next=leftover, next_effective=date))
+    watch = ready(outside)
+    pass_days(Operator(outside, after=watch), watch, 6)
+    assert made(outside, NEW) == 0
+    assert current(outside) == valid
 
 
 def test_a_server_that_is_away_stops_the_roll_over_and_nothing_else() -> None:

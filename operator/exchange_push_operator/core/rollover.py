@@ -144,8 +144,20 @@ TABLE: tuple[Row, ...] = (
         coming=[Life.GIVEN_UP],
         date=_AT_HAND,
     ),
+    _row(
+        Act.MOVE_DATE,
+        "a server without it could not sign; the certificate there is can wait",
+        current=[Life.VALID, Life.NEAR, Life.PARTIAL],
+        coming=[Life.PARTIAL],
+        date=_AT_HAND,
+    ),
     _row(Act.REPAIR, "every server needs its private key first", coming=[Life.PARTIAL]),
-    _row(Act.REST, "nothing is due", current=[Life.VALID, Life.PARTIAL], coming=[Life.ABSENT]),
+    _row(
+        Act.REST,
+        "nothing is due",
+        current=[Life.VALID, Life.PARTIAL],
+        coming=[Life.ABSENT, Life.EXPIRED],
+    ),
     _row(
         Act.WAIT_FOR_SERVERS,
         "none is made while a server cannot be seen",

@@ -11,7 +11,7 @@ from exchange_push_operator.core.config import RollOver
 from exchange_push_operator.core.following import AT_ONCE, Following, following
 from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, holds, unknown
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.rollover import Act, Life, decide
+from exchange_push_operator.core.rollover import Act, Key, Life, decide
 from exchange_push_operator.core.rollover_seen import Seen
 from exchange_push_operator.core.x509 import Certificate, utc_text
 
@@ -128,8 +128,10 @@ def _stage(case: Case) -> Plan:
 
 
 def _move_date(case: Case) -> Plan:
-    given_up = case.found.situation.next is Life.GIVEN_UP
-    why = "was made before spec.certificate.rotateAfter" if given_up else "has no key in Entra ID"
+    seen = case.found.situation
+    why = "is not on every server" if seen.key is not Key.MISSING else "has no key in Entra ID"
+    if seen.next is Life.GIVEN_UP:
+        why = "was made before spec.certificate.rotateAfter"
     message = f"{case.coming}, which would become current, {why}; its date"
     holders = case.seen.holders(case.coming)
     if not holders:
