@@ -31,6 +31,7 @@ class Options:
     """How to start it. ``cluster`` is an existing one; without it a control plane is started.
 
     ``chart`` are values of the chart, whose RBAC the operator gets; without them the defaults.
+    ``installed``: whether CRD, RBAC and Secrets are put in; who tries an installation does it.
     ``powershell`` is the path of one that runs the shipped scripts; without it a stand-in does.
     """
 
@@ -39,6 +40,7 @@ class Options:
     servers: int = 2
     latency: float = 0.0
     powershell: str = ""
+    installed: bool = True
     operator: bool = True
     operator_flags: tuple[str, ...] = ("--max-interval=5s",)
     audit: bool = False
@@ -176,9 +178,10 @@ class RunningLab(ResourceClient):
             self._closing.callback(self.installation.remove)
         self._closing.callback(self.processes.close)  # before the cluster that they talk to
         self._hear_from_servers(servers)
-        self.installation.install()
-        self.operator_kubeconfig = self.installation.operator_kubeconfig()
-        self.write_secrets()
+        if self.options.installed:
+            self.installation.install()
+            self.operator_kubeconfig = self.installation.operator_kubeconfig()
+            self.write_secrets()
         self.write_policy()
         if self.options.operator:
             self.start_operator()
