@@ -163,7 +163,7 @@ CASES = {
     "expired client certificate": Case(
         with_an_expired_certificate,
         ("Stalled", "True", "SecretInvalid"),
-        ("tls.crt expired", "renew"),
+        ("tls.crt has expired", "renew"),
         good_secrets,
     ),
     "server that does not resolve": Case(
