@@ -37,6 +37,7 @@ def lab(control_plane: ControlPlane) -> Iterator[RunningLab]:
     options = Options(cluster=control_plane, names=NAMES, chart=BY_HELM, operator=False)
     with RunningLab(options) as lab:
         yield lab
+    control_plane.run_kubectl("delete", "deploy", "--all", namespace=RELEASE)
     control_plane.run_kubectl("delete", "crd", CRD_NAME)
     control_plane.run_kubectl("delete", "clusterrole", f"{chart.NAME}-view")
 

@@ -47,7 +47,7 @@ def requests(audit_log: Path, account: str) -> list[Request]:
         {
             _request(event)
             for event in events
-            if event["user"]["username"] == user and "objectRef" in event
+            if event["user"].get("username") == user and "objectRef" in event
         }
     )
 

@@ -38,11 +38,11 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
     name = f"principal/{session.tenant_id}/{session.config.app_id.lower()}"
     with session.world.locks.hold(name):
         for again, form in enumerate((command, *step.fallbacks)):
-            entries = _entries(session, graph, guard, name, key_ids(form))
+            entries = _entries(session, graph, guard, form)
             check_write(form, guard, entries, again=again > 0)
-            refused = _send(session, step, trail, form, entries, name)
+            refused = _send(session, step, trail, form, entries)
             if refused is None:
-                _read_back(session, graph, guard, form, name)
+                _read_back(session, graph, guard, form)
                 return
             last = again == len(step.fallbacks)
             if last or refusals.EXPIRED_ENTRY not in refused.codes:
@@ -52,11 +52,11 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
 
 
 def _entries(
-    session: Session, graph: Graph, guard: Guard, name: str, sending: frozenset[str]
+    session: Session, graph: Graph, guard: Guard, form: GraphRequest
 ) -> tuple[KeyCredential, ...]:
     """The list as it is now. A read that lags behind our own last write is not written on."""
-    entries = read_credentials(graph.send(guard.look))
-    if session.world.written.unseen(name, entries, session.world.clock(), sending):
+    entries, now = read_credentials(graph.send(guard.look)), session.world.clock()
+    if session.world.written.unseen(form.path, entries, now, key_ids(form)):
         raise Throttled("Microsoft Graph does not show the last change of this principal yet")
     if not still_valid(guard, entries):
         raise PlanVoid
@@ -69,7 +69,6 @@ def _send(
     trail: Trail,
     form: GraphRequest,
     entries: Sequence[KeyCredential],
-    name: str,
 ) -> GraphFailed | None:
     graph, where = session.graph, urlsplit(session.config.tenant.cloud.graph).netloc
     if graph is None:
@@ -82,16 +81,14 @@ def _send(
         return error
     except OutcomeUnknown:
         # Perhaps it was carried out: a list without it may only be an old one.
-        session.world.written.note(name, key_ids(form), session.world.clock())
+        session.world.written.note(form.path, key_ids(form), session.world.clock())
         raise
     return None
 
 
-def _read_back(
-    session: Session, graph: Graph, guard: Guard, command: GraphRequest, name: str
-) -> None:
+def _read_back(session: Session, graph: Graph, guard: Guard, form: GraphRequest) -> None:
     """Look for what was written, so that the next writer of this principal need not wait for it."""
     written, now = session.world.written, session.world.clock()
-    written.note(name, key_ids(command), now)
+    written.note(form.path, key_ids(form), now)
     with suppress(PushError):  # the change is made; the next look tells more
-        written.unseen(name, read_credentials(graph.send(guard.look)), now)
+        written.unseen(form.path, read_credentials(graph.send(guard.look)), now)
