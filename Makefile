@@ -21,6 +21,7 @@ BUILD_BASE ?=
 BASE ?=
 SAVE ?=
 ARGS ?=
+JOBS ?= 2
 
 # Only the command line may name a cluster; an environment variable CLUSTER means something else.
 ifeq ($(origin CLUSTER),command line)
@@ -50,9 +51,9 @@ demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
 	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
 
-test: $(READY) $(FOREIGN) $(SITE) ## All tests (ARGS=... goes to pytest)
+test: $(READY) $(FOREIGN) $(SITE) ## All tests, JOBS=2 at a time (ARGS=... goes to pytest)
 	@$(BIN)/python -m lab.control_plane ensure --all
-	@$(BIN)/pytest $(WITH_POWERSHELL) $(ARGS)
+	@$(BIN)/pytest $(WITH_POWERSHELL) $(if $(ARGS),$(ARGS),-n $(JOBS) --dist loadfile)
 
 UNIT := tests/core tests/stages tests/properties
 
