@@ -91,3 +91,14 @@ def test_what_one_raises_comes_to_whoever_asked() -> None:
 
     with pytest.raises(KeyError):
         side_by_side(ask, (EX1, EX2))
+
+
+def test_a_pass_that_an_edit_has_overtaken_says_nothing(outside: Lab) -> None:
+    operator, before = outside.operator(), outside.status
+    outside.edit({**outside.resource["spec"], "interval": "2h"})
+    operator.memory.superseded = lambda: True
+
+    outcome = operator.step()
+
+    assert outside.status == before
+    assert (outcome.events, outcome.requeue.kind) == ((), "retry")

@@ -37,6 +37,8 @@ def ended_early(
 ) -> Outcome:
     """What is said: at once where a person must act, else once it has lasted for a while."""
     now = world.clock()
+    if world.stopping():  # broken off by us, or by an edit: no news of the world
+        return Outcome(config.status, requeue(config, "retry"))
     finding = finding_of(error)
     if config.deleting:
         return deletion.waiting(resource, config, finding, now)
