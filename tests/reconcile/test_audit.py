@@ -18,7 +18,7 @@ from exchange_push_operator.reconcile.session import open_session
 from exchange_push_operator.reconcile.walk import walk
 from lab.exchange.faults import set_fault
 from lab.exchange.in_process import InProcessExchange
-from lab.in_process import BY_SECRET, Lab, Operator, lab
+from lab.in_process import BY_SECRET, PASSWORD, Lab, Operator, lab
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.microsoft365.sample import principal
 
@@ -252,6 +252,43 @@ def test_a_lost_answer_is_followed_by_what_was_found(fault: str, found: str) -> 
     for identifier in lost:
         same = [e["outcome"] for e in entries(operator) if e["request_id"] == identifier]
         assert same == ["unknown", found]
+
+
+def test_a_write_in_which_a_bug_of_ours_comes_up_has_its_line() -> None:
+    outside = lab(BY_SECRET)
+    operator = outside.operator()
+    operator.step()
+
+    def stumble() -> None:
+        if outside.organization.changes:
+            raise LookupError(PASSWORD)
+
+    operator.after = stumble
+    with pytest.raises(LookupError):
+        operator.step()
+    operator.after = lambda: None
+    operator.step()
+    made = [entry for entry in entries(operator) if entry.get("cmdlet") == "New-AuthServer"]
+    assert [entry["outcome"] for entry in made] == ["unknown", "found_made"]
+    assert made[0]["error"] == "a bug ended it: LookupError"
+
+
+def test_a_deletion_does_not_tell_what_came_of_earlier_writes() -> None:
+    """It looks at what is to be undone, and at nothing else."""
+    outside = lab({**BY_SECRET, "deletionPolicy": "Disable"})
+    operator = outside.operator()
+    operator.step()
+    operator.step()
+    set_fault(outside.organization, "die_before_change", 1)
+    operator.before = lambda: set_fault(outside.organization, "down", bool(entries(operator)))
+    operator.step()
+    operator.before = lambda: None
+    set_fault(outside.organization, "down", value=False)
+    assert told(operator) == [("New-AuthServer", "unknown")]
+    outside.delete()
+    operator.run()
+    assert outside.deleted
+    assert told(operator) == [("New-AuthServer", "unknown")]
 
 
 def test_undoing_is_audited_too() -> None:

@@ -65,6 +65,11 @@ class Trail:
             except PushError as error:
                 self._tell(told, FAILED, error=str(error))
                 raise
+            except Exception as error:
+                # A bug of ours, before the write or after it: the line is there all the same.
+                self._memory.unanswered[step.key] = told
+                self._tell(told, UNKNOWN, error=f"a bug ended it: {type(error).__name__}")
+                raise
             self._tell(told, SUCCEEDED, after=made.after)
 
     def looked(self, was_made: Callable[[str, str], bool | None]) -> None:

@@ -106,7 +106,12 @@ def retire(
 
 def _keep_trail(trail: Trail, steps: tuple[Step, ...]) -> None:
     left = {step.key for step in steps}
-    trail.looked(lambda _, key: key not in left)
+
+    def was_made(stage: str, key: str) -> bool | None:
+        # What was to be made true before the deletion: these looks tell nothing of it.
+        return key not in left if stage == Reason.DELETING else None
+
+    trail.looked(was_made)
     trail.planned((Reason.DELETING, step) for step in steps)
 
 
