@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from socketserver import BaseRequestHandler, ThreadingTCPServer
 from typing import Any
@@ -12,7 +12,7 @@ import pytest
 from requests.exceptions import ConnectionError as Cut
 
 from adapters.https_server import HttpsServer
-from adapters.scripted_wire import Fixture
+from adapters.scripted_wire import CHANGE, Fixture, fault
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_in
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
@@ -30,8 +30,10 @@ class Fence:
 
     def __init__(self) -> None:
         self.left, self.most = 15.0, 100
+        self.asked: Callable[[], object] = lambda: None
 
     def __call__(self) -> float:
+        self.asked()
         if self.left <= 0 or not self.most:
             raise Unreachable("this replica does not lead any more")
         self.most -= 1
@@ -78,7 +80,36 @@ def test_a_change_whose_answer_was_lost_is_not_sent_again(exchange: Fixture, fen
     sends = exchange.world.count("send")
     with pytest.raises(OutcomeUnknown):
         exchange.change()
-    assert exchange.world.count("send") == sends + 1
+    _change, *further = exchange.world.sent[sends:]
+    assert further == [b"\n"]  # which a new connection is signed in with
+
+
+def test_a_busy_change_is_not_sent_again_by_who_does_not_lead_any_more(
+    exchange: Fixture, fence: Fence
+) -> None:
+    exchange.look()
+    fence.most = 1
+    exchange.fails("send", fault(170))
+    with pytest.raises(OutcomeUnknown):  # a busy Send may have been delivered
+        exchange.change()
+    assert CHANGE[0].name not in exchange.world.ran
+
+
+@pytest.mark.parametrize("verb", ["send", "after send"])
+def test_the_fence_is_asked_when_the_new_connection_is_signed_in(
+    exchange: Fixture, fence: Fence, verb: str
+) -> None:
+    """Signing in may take longer than the lease."""
+    exchange.look()
+    exchange.fails(verb, Cut("reset"))
+    asked_at: list[int] = []
+    fence.asked = lambda: asked_at.append(exchange.world.count("send"))
+    before = exchange.world.count("send")
+    exchange.change()
+    lines = exchange.world.sent[-2:]
+    assert lines[0] == b"\n"
+    assert CHANGE[0].name.encode() in lines[1]
+    assert asked_at == [before, before + 2]
 
 
 # Microsoft Graph

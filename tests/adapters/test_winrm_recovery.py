@@ -57,7 +57,8 @@ def test_a_connection_idle_for_90_s_is_renewed_before_it_is_used(lab: Fixture, b
     lab.look()
     lab.clock.now += 91
     assert run(lab, batch) == once(batch)
-    assert lab.world.verbs[4:] == ["close_session", "send", "receive"]
+    signs_in = ["send"] if batch == "change" else []  # so that the change leaves at once
+    assert lab.world.verbs[4:] == ["close_session", *signs_in, "send", "receive"]
 
 
 def test_a_connection_idle_for_89_s_is_used_as_it_is(lab: Fixture) -> None:
@@ -126,7 +127,8 @@ def test_a_lost_answer_is_asked_for_again_by_its_id_and_nothing_runs_twice(
     assert lab.pool.counters["starts"] == 1
     assert lab.pool.counters["resends"] == 1
     assert lab.world.count("close_session") == 1, "the old connection's keys are worth nothing"
-    assert len(set(lab.world.sent[1:])) == 1, "the same request with the same id"
+    requests = [line for line in lab.world.sent[1:] if line != b"\n"]
+    assert len(set(requests)) == 1, "the same request with the same id"
 
 
 def test_an_answer_that_is_lost_again_and_again_is_asked_for_with_growing_pauses(

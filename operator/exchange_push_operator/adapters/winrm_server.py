@@ -152,10 +152,17 @@ class Server:
             is_sent = False
 
     def _send(self, session: Session, request: Request) -> None:
-        request.pass_the_fence(self._around.fence, self._place.server)
-        before, request.sent = request.sent, True
+        before = request.sent
+
+        def may_leave() -> None:
+            nonlocal before
+            request.pass_the_fence(self._around.fence, self._place.server)
+            before, request.sent = request.sent, True
+
+        if request.changes:
+            session.open()
         try:
-            session.send(request.line)
+            session.send(request.line, may_leave)
         except TROUBLE as error:
             request.sent = before or not was_not_sent(error)
             raise

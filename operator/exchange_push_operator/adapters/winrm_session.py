@@ -37,6 +37,10 @@ _CODEPAGE = 65001
 SHELL_LIFE = 1800
 
 
+def _always() -> None:
+    """A look may be sent at any time."""
+
+
 class Session:
     """The WinRS calls of one process, for one thread: the encryption numbers the messages."""
 
@@ -60,6 +64,7 @@ class Session:
         self._messages: deque[Message] = deque()
         self._exit_code: int | None = None
         self._ready = False
+        self._is_open = False
         self.boot = ""
 
     def knock(self) -> None:
@@ -79,12 +84,14 @@ class Session:
             self._wire.run_command, self._shell, command_line, console_mode_stdin=False
         )
 
-    def send(self, text: bytes) -> None:
-        """Send to the process's standard input, in pieces that fit."""
+    def send(self, text: bytes, may_leave: Callable[[], None] = _always) -> None:
+        """Send to the process's standard input, in pieces that fit.
+
+        ``may_leave`` is asked right before each try, and raises where nothing may leave any more.
+        """
+        tries = _BUSY_TRIES if len(text) <= _CHUNK else 1
         for start in range(0, len(text), _CHUNK):
-            self._send(
-                text[start : start + _CHUNK], tries=_BUSY_TRIES if len(text) <= _CHUNK else 1
-            )
+            self._send(text[start : start + _CHUNK], may_leave, tries=tries)
 
     def receive(self, wanted: Callable[[Message], bool], deadline: float) -> Message:
         """Read lines until a wanted one comes.
@@ -107,7 +114,17 @@ class Session:
         """Forget the connection, not the process: shell and command ids outlive it."""
         self._tally("resets")
         self._wire.transport.close_session()
-        self._used = self._clock()
+        self._used, self._is_open = self._clock(), False
+
+    def open(self) -> None:
+        """Have a connection that is signed in, so that what is sent next leaves at once.
+
+        A new one takes as long as the network likes. The line in front of it is empty.
+        """
+        if self._clock() - self._used > _STALE:
+            self.reset()
+        if not self._is_open:
+            self.send(b"\n")
 
     def end(self) -> None:
         """End the process as it wishes: it closes its Exchange session when its input ends."""
@@ -135,16 +152,18 @@ class Session:
         self._wire.transport.close_session()
         return left
 
-    def _send(self, piece: bytes, *, tries: int) -> None:
+    def _send(self, piece: bytes, may_leave: Callable[[], None], *, tries: int) -> None:
         # A busy Send may have been delivered: the whole line may come twice (ids protect), a
         # piece of a line may not.
         for _ in range(tries - 1):
+            may_leave()
             try:
                 return self._send_once(piece)
             except TROUBLE as error:
                 if not is_busy(error):
                     raise
             self._pause(1.0)
+        may_leave()
         return self._send_once(piece)
 
     def _send_once(self, piece: bytes) -> None:
@@ -189,10 +208,12 @@ class Session:
     def _count(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
         self._tally("requests")
         try:
-            return verb(*arguments, **options)
+            answer = verb(*arguments, **options)
         except (*TROUBLE, PushError):
             raise
         except Exception as error:
             raise Odd from error
         finally:
             self._used = self._clock()
+        self._is_open = True
+        return answer
