@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 import pytest
 
+from exchange_push_operator.core.commands import Cmdlet
 from lab.exchange.build import add_auth_certificate
 from lab.exchange.directory import AuthConfig
 from lab.exchange.faults import set_fault
@@ -170,3 +172,20 @@ def test_a_server_that_takes_no_certificate_keeps_the_next_one_from_none() -> No
     outside.operator().run()
     assert current in outside.organization.server(EX3).store
     assert outside.condition("InSync") == ("False", "ChangeFailed")
+
+
+def test_what_was_edited_while_the_servers_were_asked_once_more_is_not_changed() -> None:
+    """Right before a certificate is made every server is asked again; that takes its time."""
+    outside = lab(BY_SECRET, auth_certificate=False)
+    operator = outside.operator()
+    operator.step()
+    asked: list[str] = []
+
+    def note(server: str, batch: Sequence[Cmdlet], _changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
+        asked.extend([server] if [one.name for one in batch] == ["Get-AuthConfig"] else [])
+
+    operator.exchange.before = note
+    operator.memory.superseded = lambda: len(asked) > 1
+    operator.step()
+    assert len(asked) > 1
+    assert "New-ExchangeCertificate" not in cmdlets(outside)

@@ -7,7 +7,8 @@ answer of the last read to the arrival of the PATCH. The last test shows that it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -16,6 +17,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from exchange_push_operator.reconcile.world import Locks
 from lab.in_process import BY_SECRET, Lab, Operator, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import principal
@@ -164,3 +166,28 @@ def test_what_graph_leaves_open_is_the_way_of_one_request() -> None:
     asked = [line for line in outside.microsoft365.requests() if "/servicePrincipals" in line]
     (at,) = (n for n, line in enumerate(asked) if line.startswith("PATCH"))
     assert asked[at - 1].startswith("GET")
+
+
+class EditedAtItsTurn(Locks):
+    """Somebody edits the resource while it waits for its turn at the principal."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.edited = False
+
+    @contextmanager
+    def hold(self, name: str) -> Iterator[int]:
+        with super().hold(name) as before:
+            self.edited |= name.startswith("principal/")
+            yield before
+
+
+def test_what_was_edited_while_it_waited_for_its_turn_is_not_written() -> None:
+    outside = lab(BY_SECRET)
+    operator, locks = outside.operator(), EditedAtItsTurn()
+    operator.world = replace(operator.world, locks=locks)
+    operator.step()
+    operator.memory.superseded = lambda: locks.edited
+    operator.step()
+    assert locks.edited
+    assert not any("PATCH" in line for line in outside.microsoft365.requests())

@@ -40,6 +40,7 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
         for again, form in enumerate((command, *step.fallbacks)):
             entries = _entries(session, graph, guard, form)
             check_write(form, guard, entries, again=again > 0)
+            session.check()  # the turn at the principal may have been long in coming
             refused = _send(session, step, trail, form, entries)
             if refused is None:
                 _read_back(session, graph, guard, form)

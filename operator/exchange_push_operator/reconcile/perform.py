@@ -54,6 +54,7 @@ def _change(
     if touches_auth_config(step):
         _still_the_same(session, observed, auth)
     command = session.exchange.sent(dated(session, server, command))
+    session.check()  # what was asked right before may have taken its time
     was = before(observed, server, command)
     with trail.writing(step, server, command, was) as written:
         written.after = after(was, command, _run(session, server, command))
