@@ -194,6 +194,20 @@ def test_a_bug_is_logged_with_its_traceback_and_harms_nobody_else(
     assert all(record.exc_info for record in caplog.records)
 
 
+def test_a_bug_behind_the_pass_takes_no_worker_away(caplog: pytest.LogCaptureFixture) -> None:
+    """What is told of a resource is counted after its pass."""
+
+    def odd(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        ends = {"certificate": {"notAfter": "soon"}} if resource["metadata"]["name"] == "a" else {}
+        return Outcome(ready(resource, **ends), STEADY)
+
+    with caplog.at_level(logging.ERROR), Bench(odd, workers=1, retry_interval=60) as bench:
+        bench.objects.create("a")
+        until(lambda: caplog.records, "the bug")
+        bench.objects.create("b")
+        until(lambda: len(bench.objects.writes) == 2, "both statuses")
+
+
 def test_a_resource_whose_servers_hang_keeps_no_other_one_waiting() -> None:
     go_on = threading.Event()
 

@@ -207,6 +207,22 @@ def test_given_back_it_is_anybodys_at_once(site: Site) -> None:
     run(story())
 
 
+def test_given_back_it_is_although_a_renewal_was_faster(site: Site) -> None:
+    def be_faster(call: str) -> None:
+        if call == "write":
+            site.stored.before = lambda _call: None
+            site.stored.version += 1
+
+    async def story() -> None:
+        election = site.election()
+        await election.acquire()
+        site.stored.before = be_faster
+        await election.release()
+        assert site.stored.holder == ""
+
+    run(story())
+
+
 def test_what_is_not_ours_is_not_given_back(site: Site) -> None:
     site.stored.lease, site.stored.version = Lease("other", 15, DATE, DATE, 0), 7
     run(site.election().release())

@@ -8,6 +8,8 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
+
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.lease import Lease
 from exchange_push_operator.handlers.controller import Controller, Limits
@@ -134,6 +136,35 @@ def test_a_replica_that_lost_the_lease_brakes_and_asks_to_be_ended() -> None:
         assert site.stored.holder == ""  # nobody had taken it, and nothing runs any more
 
     run(story())
+
+
+@pytest.mark.parametrize("leads", [False, True])
+def test_a_bug_in_the_election_ends_the_replica(
+    leads: bool,  # noqa: FBT001 - a table's column
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """It would live on, look healthy, and never lead again."""
+
+    def stumble(_call: str) -> None:
+        raise ValueError("no date")
+
+    async def story() -> None:
+        site = Site()
+        if leads:
+            await site.replica.start()
+            await site.until(site.election.leads)
+            site.clock.now += 9.9  # so that it is renewed soon
+        site.stored.before = stumble
+        if not leads:
+            await site.replica.start()
+        await asyncio.wait_for(site.replica.over.wait(), 20)
+        assert site.braked.is_set()
+        assert site.replica.ended.lost
+        site.stored.before = lambda _call: None
+        await site.replica.stop()
+
+    run(story())
+    assert "a bug ended the election" in caplog.text
 
 
 def test_without_an_election_it_works_at_once() -> None:

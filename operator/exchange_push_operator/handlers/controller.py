@@ -149,7 +149,7 @@ class Controller:
             return
         with tallied() as tally:
             try:
-                seen = await self._passes.run(key, self._roster)
+                self._finish(key, uid, await self._passes.run(key, self._roster), tally)
             except Conflict:
                 message = "the object was changed while it was looked at; looking again"
                 self._broken_off(logging.INFO, message, tally)
@@ -161,8 +161,6 @@ class Controller:
                 message = "a bug ended the pass; please report it"
                 self._broken_off(logging.ERROR, message, tally, error)
                 self._try_again(key)
-            else:
-                self._finish(key, uid, seen, tally)
 
     def _broken_off(
         self, level: int, message: str, tally: Tally, bug: Exception | None = None

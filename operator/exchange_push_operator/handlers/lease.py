@@ -147,7 +147,8 @@ class Election:
         return Sight(wanted, now), True
 
     def _give_back(self) -> None:
-        found = self._leases.read()
-        wanted = release(self.me, found[0], self._clocks.date()) if found else None
-        if found and wanted:
-            self._leases.write(wanted, found[1])
+        for _ in range(2):  # a renewal may just be under way, and be faster
+            found = self._leases.read()
+            wanted = release(self.me, found[0], self._clocks.date()) if found else None
+            if not found or not wanted or self._leases.write(wanted, found[1]):
+                return

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
@@ -11,6 +12,8 @@ from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.handlers.controller import Controller
 from exchange_push_operator.handlers.lease import Election
 from exchange_push_operator.handlers.vitals import Vitals
+
+_LOG = logging.getLogger(__name__)
 
 GRACE = 20.0
 _SHORT_GRACE = 2.0  # where another replica will lead in five seconds
@@ -88,11 +91,14 @@ class Replica:
             return
         try:
             await election.acquire()
-        except PushError as error:
-            self.ended.error = error
-        else:
             self.controller.work()
             await election.keep()
+            self.ended.lost = True
+        except PushError as error:  # of acquire
+            self.ended.error = error
+        except Exception:  # noqa: BLE001 - whatever it was, the process has to end
+            # Else this one would live on, look healthy, and never lead again.
+            _LOG.exception("a bug ended the election; please report it")
             self.ended.lost = True
         self._brake()
         self.over.set()
