@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import logging
 import sys
+import threading
 import time
 import traceback
 from collections.abc import Callable, Iterator, Mapping
@@ -52,6 +53,7 @@ def configure(form: str, level: str) -> None:
     _AUDIT.propagate = False
     logging.captureWarnings(capture=True)
     sys.excepthook = _log_the_end
+    threading.excepthook = _log_the_end_of_a_thread
 
 
 def handler(form: str, stream: TextIO) -> logging.Handler:
@@ -163,6 +165,12 @@ def _log_the_end(
     logging.getLogger(_PACKAGE).critical("the process ends", exc_info=(kind, error, trace))
 
 
+def _log_the_end_of_a_thread(told: threading.ExceptHookArgs) -> None:
+    name = told.thread.name if told.thread else ""
+    trouble = (told.exc_type, told.exc_value or told.exc_type(), told.exc_traceback)
+    logging.getLogger(_PACKAGE).critical("the thread %s ends", name, exc_info=trouble)
+
+
 def _fields(record: logging.LogRecord) -> Mapping[str, Any]:
     return {**_ABOUT.get(), **getattr(record, "fields", _EMPTY)}
 
@@ -184,7 +192,8 @@ def _time(record: logging.LogRecord) -> str:
 
 def _word(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, default=str, ensure_ascii=False)
-    return json.dumps(text, ensure_ascii=False) if " " in text and text[0] not in '["{' else text
+    quoted = " " in text and text[0] not in '["{'
+    return _printable(json.dumps(text, ensure_ascii=False) if quoted else text)
 
 
 def _printable(text: str) -> str:

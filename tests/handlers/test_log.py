@@ -182,6 +182,12 @@ def test_what_a_server_said_cannot_look_like_a_line_of_ours(text: Lines) -> None
     assert "\x1b" not in text()[0]
 
 
+def test_a_field_cannot_look_like_a_line_of_ours_either(text: Lines) -> None:
+    OURS.warning("ended", extra={"fields": {"why": "no\nERROR\x9b31m", "changes": ["a\u2028b"]}})
+    assert len(text()) == 1
+    assert text()[0].isprintable()
+
+
 @pytest.mark.parametrize("library", ["kopf.objects", "kubernetes.client.rest", "urllib3", "msal"])
 def test_libraries_log_warnings_only_whatever_the_level(debug: Lines, library: str) -> None:
     # The Kubernetes client writes whole bodies, Secrets too, at its debug level.
@@ -189,6 +195,26 @@ def test_libraries_log_warnings_only_whatever_the_level(debug: Lines, library: s
     logging.getLogger(library).info("response body: hunter2")
     OURS.debug("ours")
     assert [line.rpartition(" ")[2] for line in debug()] == ["ours"]
+
+
+THREAD = """
+import threading
+from exchange_push_operator import log
+log.configure("json", "error")
+def end():
+    raise ValueError("hunter2")
+threading.Thread(target=end, name="events").start()
+"""
+
+
+@pytest.mark.lab
+def test_a_thread_that_ends_by_a_bug_is_one_line_without_foreign_text() -> None:
+    command = [sys.executable, "-c", THREAD]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=60, check=True)
+    line: dict[str, Any] = json.loads(done.stderr)
+    assert line["message"] == "the thread events ends"
+    assert "ValueError" in line["exception"]
+    assert "hunter2" not in done.stderr
 
 
 WRITES = """
