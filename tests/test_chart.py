@@ -243,6 +243,36 @@ def test_an_existing_service_account_is_used_by_name() -> None:
 
 
 ENABLED: Values = {"enabled": True}
+
+
+def test_a_long_name_leaves_room_for_what_is_behind_it() -> None:
+    """A Service has a DNS label for a name, 63 characters; other objects may have more."""
+    rendered = render(fullnameOverride="exchange-push-operator-of-the-production-cluster-eu-west")
+    assert len(the(rendered, "Deployment")["metadata"]["name"]) == 56
+    name = the(rendered, "Service")["metadata"]["name"]
+    assert len(name) <= 63
+    assert name.endswith("-metrics")
+
+
+def test_a_namespace_may_look_like_a_number() -> None:
+    rendered = render(watchNamespaces=["123", "null"])
+    assert {one["metadata"]["namespace"] for one in of_kind(rendered, "Role")} == {
+        "123",
+        "null",
+        RELEASE_NAMESPACE,
+    }
+
+
+@pytest.mark.parametrize(("adapt", "ports"), [("force", {53, 5353}), ("disabled", {53})])
+def test_on_openshift_dns_listens_on_another_port(adapt: str, ports: set[int]) -> None:
+    """A NetworkPolicy is applied to the addresses behind a Service."""
+    rendered = render(networkPolicy=ENABLED, openshift={"adaptSecurityContext": adapt})
+    dns = the(rendered, "NetworkPolicy")["spec"]["egress"][0]
+    assert {(one["port"], one["protocol"]) for one in dns["ports"]} == {
+        (port, protocol) for port in ports for protocol in ("TCP", "UDP")
+    }
+
+
 BOTH_MONITORS: Values = {"metrics": {"podMonitor": ENABLED, "serviceMonitor": ENABLED}}
 MISSING_KIND: Values = {"prometheusRule": ENABLED, "renderMode": "failIfMissing"}
 
@@ -271,6 +301,10 @@ MISSING_KIND: Values = {"prometheusRule": ENABLED, "renderMode": "failIfMissing"
             "/entraProxy",
         ),
         ({"hostAliases": [{"ip": "10.0.0.11"}]}, "/hostAliases/0"),
+        ({"podLabels": {"app.kubernetes.io/name": "other"}}, "/podLabels"),
+        ({"commonLabels": {"app.kubernetes.io/instance": "other"}}, "/commonLabels"),
+        ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, "/podDisruptionBudget/maxUnavailable"),
+        ({"fullnameOverride": "Push_Operator"}, "/fullnameOverride"),
         ({"caBundle": {"secretName": "a", "configMapName": "b"}}, "secretName or configMapName"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is required"),
         ({"secrets": {"watch": True}, "rbac": {"secretNames": ["a"]}}, "exclude each other"),

@@ -28,9 +28,13 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | 
 {{- end }}
 {{- end }}
 
-{{/* Head of an object: name, namespace, labels. Takes root and, optionally, suffix and labels. */}}
+{{/*
+Head of an object: name, namespace, labels. Takes root and, optionally, suffix and labels. The name
+of a Service has 63 characters at most, its suffix among them.
+*/}}
 {{- define "epo.metadata" -}}
-name: {{ include "epo.fullname" .root }}{{ .suffix }}
+{{- $suffix := .suffix | default "" -}}
+name: {{ include "epo.fullname" .root | trunc (sub 63 (len $suffix) | int) | trimSuffix "-" }}{{ $suffix }}
 namespace: {{ .root.Release.Namespace }}
 labels:
   {{- include "epo.labels" .root | nindent 2 }}
@@ -133,7 +137,7 @@ kind: {{ $kind }}
 metadata:
   name: {{ .name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "epo.labels" .root | nindent 4 }}
@@ -145,7 +149,7 @@ kind: {{ $kind }}Binding
 metadata:
   name: {{ .name }}
   {{- with .namespace }}
-  namespace: {{ . }}
+  namespace: {{ . | quote }}
   {{- end }}
   labels:
     {{- include "epo.labels" .root | nindent 4 }}
