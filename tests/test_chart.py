@@ -263,6 +263,23 @@ def test_a_namespace_may_look_like_a_number() -> None:
     }
 
 
+def test_the_network_policy_lets_through_what_is_listed_and_nobody_else_in() -> None:
+    scraper = {"namespaceSelector": {"matchLabels": {"name": "monitoring"}}}
+    rendered = render(networkPolicy={"enabled": True, "metricsFrom": [scraper]})
+    policy = the(rendered, "NetworkPolicy")["spec"]
+    assert policy["ingress"] == [
+        {"ports": [{"port": "http", "protocol": "TCP"}], "from": [scraper]}
+    ]
+    out = [{(one["port"], one["protocol"]) for one in rule["ports"]} for rule in policy["egress"]]
+    assert out == [
+        {(53, "UDP"), (53, "TCP")},
+        {(443, "TCP"), (6443, "TCP")},
+        {(5985, "TCP"), (5986, "TCP")},
+        {(88, "TCP"), (88, "UDP")},
+        {(443, "TCP")},
+    ]
+
+
 @pytest.mark.parametrize(("adapt", "ports"), [("force", {53, 5353}), ("disabled", {53})])
 def test_on_openshift_dns_listens_on_another_port(adapt: str, ports: set[int]) -> None:
     """A NetworkPolicy is applied to the addresses behind a Service."""

@@ -62,6 +62,15 @@ def test_it_may_only_read_and_every_job_ends(path: Path) -> None:
     assert all(job["timeout-minutes"] for job in document["jobs"].values())
 
 
+def test_nothing_is_released_before_everything_has_passed() -> None:
+    path = next(path for path in WORKFLOWS if path.stem == "release")
+    jobs = yaml.safe_load(path.read_text("utf-8"))["jobs"]
+    for name in jobs:
+        before = name
+        while before != "check":
+            before = jobs[before]["needs"]  # each waits for one
+
+
 @each_workflow
 def test_actions_are_githubs_own_and_pinned_by_commit_with_the_version_beside_it(
     path: Path,

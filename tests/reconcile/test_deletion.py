@@ -187,6 +187,15 @@ def test_a_deletion_that_cannot_be_finished_waits_says_why_and_may_be_abandoned(
     assert outside.exchange()["proxy"]["enabled"] is True
 
 
+def test_only_true_abandons() -> None:
+    outside, operator = ready()
+    reach_nobody(outside)
+    outside.delete()
+    outside.annotate(ABANDON, "false")
+    operator.run()
+    assert not outside.deleted
+
+
 @pytest.mark.parametrize("trouble", [reach_nobody, lose_the_tenant, hide_the_proxy])
 def test_what_takes_longer_than_the_deadline_stalls_and_is_tried_on(
     trouble: Callable[[Lab], None],

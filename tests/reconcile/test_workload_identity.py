@@ -50,6 +50,14 @@ def test_a_service_account_carries_the_resource_to_ready_without_a_secret() -> N
     assert outside.accounts[ACCOUNT] == "api://AzureADTokenExchange"
 
 
+def test_the_audit_names_the_service_account_that_proves_the_application() -> None:
+    outside = federated()
+    operator = outside.operator()
+    operator.run()
+    (acting,) = [entry["acting"] for _, entry in operator.audited if "method" in entry]
+    assert acting == {"tenant_id": FABRIKAM, "client_id": CLIENT, "service_account": ACCOUNT}
+
+
 def test_steady_passes_ask_the_cluster_for_no_further_token() -> None:
     outside = federated()
     operator = outside.operator()
