@@ -115,7 +115,7 @@ bench-failover: $(READY) ## How long nobody works when the leader goes: killed, 
 matrix: $(READY) ## Every fault in every stage; writes the table of docs/reliability.md
 	@$(BIN)/python -m lab.matrix $(ARGS)
 
-nightly: $(READY) ## 10,000 random organisations with random faults, roll-overs under every fault, the matrix; about an hour
+nightly: $(READY) ## 10,000 random organisations with random faults, roll-overs under every fault, the matrix; some hours
 	@$(BIN)/pytest --hypothesis-profile=nightly --timeout=7200 tests/reliability $(ARGS)
 
 e2e-gitops: $(READY) ## The operator under the real Argo CD and the real Flux; needs redis-server; minutes, and the first time Go builds

@@ -31,7 +31,7 @@ NAMESPACE = "exchange"
 
 
 def until(predicate: Callable[[], T], what: str) -> T:
-    return wait.until(predicate, 10, what, interval=0.005)
+    return wait.until(predicate, 60, what, interval=0.005)
 
 
 def ready(resource: Resource, **fields: Any) -> dict[str, Any]:
