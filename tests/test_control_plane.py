@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -14,7 +15,6 @@ import pytest
 from lab import wait
 from lab.cluster import write_kubeconfig
 from lab.control_plane import ControlPlane, free_ports
-from lab.toolchain import SetupError
 
 TESTS = Path(__file__).parent
 
@@ -102,13 +102,24 @@ def test_an_existing_cluster_is_used_and_left_running(control_plane: ControlPlan
     control_plane.run_kubectl("get", "namespace", "visited")
 
 
-def test_a_kubeconfig_that_is_not_there_is_named(
-    control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+def test_a_kubeconfig_that_is_not_there_is_named_and_nothing_is_left(
+    control_plane: ControlPlane, tmp_path: Path
 ) -> None:
-    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
-    monkeypatch.setenv("KUBEBUILDER_ASSETS", str(control_plane.kubectl.parent))
-    with pytest.raises(SetupError, match=r"there is no kubeconfig at .*absent"):
-        ControlPlane.existing(tmp_path / "absent")
+    program = "from lab.control_plane import ControlPlane; ControlPlane.existing('absent')"
+    assets = str(control_plane.kubectl.parent)
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env={
+            **os.environ,
+            "PYTHONPATH": str(TESTS),
+            "TMPDIR": str(tmp_path),
+            "KUBEBUILDER_ASSETS": assets,
+        },
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert re.search(r"SetupError: there is no kubeconfig at .*absent", done.stderr)
     assert list(tmp_path.iterdir()) == []
 
 

@@ -7,7 +7,7 @@ import re
 import shlex
 import threading
 from dataclasses import replace
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
@@ -206,13 +206,17 @@ def test_a_certificate_of_five_years_is_held_all_the_time_where_keys_live_for_on
     assert 5 <= len(renewals) <= 7
 
 
+def stored_until(outside: Lab, end: datetime) -> None:
+    """Entra ID has stored another end of the key that was added last."""
+    holder = holder_of(outside.microsoft365)
+    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=end))
+
+
 def test_a_key_that_ends_soon_waits_for_an_administrator_while_all_works() -> None:
     outside = lab()
     operator = outside.operator()
     operator.run()
-    holder = holder_of(outside.microsoft365)
-    soon = outside.clock() + timedelta(days=30)
-    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=soon))
+    stored_until(outside, outside.clock() + timedelta(days=30))
     outside.microsoft365.grant(FABRIKAM, CLIENT, READER)
     outside.clock.forward(days=29)
     operator.run()
@@ -233,9 +237,7 @@ def test_a_key_that_has_expired_is_told_as_such_where_nobody_may_write() -> None
     outside = lab()
     operator = outside.operator()
     operator.run()
-    holder = holder_of(outside.microsoft365)
-    gone = outside.clock() - timedelta(days=1)
-    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=gone))
+    stored_until(outside, outside.clock() - timedelta(days=1))
     outside.microsoft365.grant(FABRIKAM, CLIENT, READER)
     outside.clock.forward(minutes=70)
     operator.run()
@@ -247,9 +249,7 @@ def test_a_successor_is_read_back_before_the_old_key_goes() -> None:
     outside = lab()
     operator = outside.operator()
     operator.run()
-    holder = holder_of(outside.microsoft365)
-    soon = outside.clock() + timedelta(days=30)
-    holder.keys = (*holder.keys[:-1], replace(holder.keys[-1], end=soon))
+    stored_until(outside, outside.clock() + timedelta(days=30))
     outside.clock.forward(days=29)
     outside.microsoft365.set_fault("read_lag", 6)
     operator.step()
