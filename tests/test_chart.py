@@ -52,9 +52,13 @@ def arguments(**values: Any) -> list[str]:
     return args
 
 
-def test_the_chart_carries_the_crd_as_it_is_and_helm_keeps_it() -> None:
+def test_the_chart_carries_the_crd_as_it_is_and_helm_argo_cd_and_flux_keep_it() -> None:
     crd = the(render(), "CustomResourceDefinition")
-    assert crd["metadata"].pop("annotations") == {"helm.sh/resource-policy": "keep"}
+    assert crd["metadata"].pop("annotations") == {
+        "helm.sh/resource-policy": "keep",
+        "argocd.argoproj.io/sync-options": "Prune=false,Delete=false",
+        "kustomize.toolkit.fluxcd.io/prune": "disabled",
+    }
     assert crd == yaml.safe_load(CRD.read_text())
     assert (CHART / "crds-src" / CRD.name).read_text() == CRD.read_text()
     assert not of_kind(render(crds={"enabled": False}), "CustomResourceDefinition")
@@ -86,6 +90,16 @@ def test_the_policy_reaches_the_operator_as_it_was_written() -> None:
     assert {"configMap": {"name": name}} in projected(manifests)
 
 
+def test_a_policy_may_be_a_config_map_of_somebody_else() -> None:
+    manifests = render(policyFrom={"configMapName": "mail-policy", "key": "mail"})
+    assert not of_kind(manifests, "ConfigMap")
+    items = [{"key": "mail", "path": "policy.yaml"}]
+    assert {"configMap": {"name": "mail-policy", "items": items}} in projected(manifests)
+    notes = helm("install", {"policyFrom": {"configMapName": "a"}}, "--dry-run=client").stdout
+    assert "policy.yaml of ConfigMap a" in notes
+    assert "NOTHING IS ALLOWED" not in notes
+
+
 def test_a_policy_that_is_edited_in_place_reaches_the_running_operator() -> None:
     mounts = pod(render())["containers"][0]["volumeMounts"]
     (config,) = [mount for mount in mounts if mount["name"] == "config"]
@@ -101,6 +115,18 @@ def test_a_changed_policy_starts_the_operator_anew() -> None:
 
     assert annotations(POLICY) == annotations(POLICY)
     assert annotations(POLICY) != annotations({"namespaces": {}})
+
+
+def test_the_deployment_has_labels_and_annotations_of_its_own() -> None:
+    reload, team = {"reloader.stakater.com/auto": "true"}, {"team": "mail"}
+    manifests = render(deploymentAnnotations=reload, deploymentLabels=team)
+    deployment = the(manifests, "Deployment")
+    assert deployment["metadata"]["annotations"] == reload
+    assert deployment["metadata"]["labels"].items() >= team.items()
+    of_pods = deployment["spec"]["template"]["metadata"]
+    assert not (of_pods["annotations"].items() & reload.items())
+    assert not (of_pods["labels"].items() & team.items())
+    assert "annotations" not in the(render(), "Deployment")["metadata"]
 
 
 def test_two_replicas_keep_apart_and_a_new_one_stands_by_before_an_old_one_goes() -> None:
@@ -301,6 +327,7 @@ MISSING_KIND: Values = {"prometheusRule": ENABLED, "renderMode": "failIfMissing"
         ({"leaderElection": {"enabled": False}}, "/replicas"),
         ({"metrics": {"podMonitors": {}}}, "/metrics"),
         ({"prometheusRule": {"disabledAlerts": ["Throttled"]}}, "/disabledAlerts/0"),
+        ({"prometheusRule": {"runbookUrl": "https://wiki.fabrikam.com/"}}, "/runbookUrl"),
         ({"networkPolicy": {"exchange": {"cidrs": ["ex1"]}}}, "/exchange/cidrs/0"),
         ({"replicaCount": 1}, "replicaCount"),
         ({"logLevel": "verbose"}, "/logLevel"),
@@ -322,6 +349,10 @@ MISSING_KIND: Values = {"prometheusRule": ENABLED, "renderMode": "failIfMissing"
         ({"commonLabels": {"app.kubernetes.io/instance": "other"}}, "/commonLabels"),
         ({"podDisruptionBudget": {"maxUnavailable": "0%"}}, "/podDisruptionBudget/maxUnavailable"),
         ({"fullnameOverride": "Push_Operator"}, "/fullnameOverride"),
+        ({"deploymentLabels": {"app.kubernetes.io/name": "other"}}, "/deploymentLabels"),
+        ({"metrics": {"podMonitor": {"scrapeTimeout": "soon"}}}, "/podMonitor/scrapeTimeout"),
+        ({"policyFrom": {"configMapName": "A"}}, "/policyFrom/configMapName"),
+        ({"policy": POLICY, "policyFrom": {"configMapName": "a"}}, "exclude each other"),
         ({"caBundle": {"secretName": "a", "configMapName": "b"}}, "secretName or configMapName"),
         ({"serviceAccount": {"create": False}}, "serviceAccount.name is required"),
         ({"secrets": {"watch": True}, "rbac": {"secretNames": ["a"]}}, "exclude each other"),

@@ -48,6 +48,7 @@ STATUS: dict[str, Any] = {
             "effectiveDate": "2031-10-21T08:58:00Z",
         },
     },
+    "clientCertificate": {"notAfter": "2027-11-21T08:58:00Z"},
     "principalCredential": {
         "keyId": "5f0e2a54-0000-4000-8000-9f61d7b3c8aa",
         "endDateTime": "2027-11-21T08:58:00Z",

@@ -123,6 +123,7 @@ def _run(settings: Settings) -> Ended:
         closing.callback(client.close)
         election = _election(settings, closing)
         fence = election.fence if election else no_fence
+        metrics.watch_leader(settings.lease_name, election.leads if election else lambda: True)
         stopping = threading.Event()
         world = _world(settings, client, stopping, closing, metrics, fence)
         api = KubernetesApi(client)

@@ -55,7 +55,7 @@ def rules_file(tmp_path: Path) -> Path:
 
 
 def test_prometheus_takes_the_rules(rules_file: Path) -> None:
-    assert "10 rules found" in promtool("check", "rules", "--lint-fatal", str(rules_file))
+    assert "14 rules found" in promtool("check", "rules", "--lint-fatal", str(rules_file))
 
 
 def test_each_alert_fires_when_it_should_and_none_for_a_suspended_resource(
@@ -97,15 +97,21 @@ def test_the_installer_chooses_labels_runbooks_and_what_to_leave_out() -> None:
             "enabled": True,
             "alertLabels": {"severity": "info", "team": "mail"},
             "disabledAlerts": ["ExchangePushCertificateExpiring"],
-            "runbookUrl": "https://wiki.fabrikam.com/runbooks/",
+            "runbookUrl": "https://docs.fabrikam.com/runbooks/{alert}/?for={alert}",
         }
     )
     assert len(chosen) == len(rules()) - 2
     assert {tuple(rule["labels"].items()) for rule in chosen} == {
         (("severity", "info"), ("team", "mail"))
     }
-    page = "https://wiki.fabrikam.com/runbooks/ExchangePushConfigNotReady.md"
+    alert = "ExchangePushConfigNotReady"
+    page = f"https://docs.fabrikam.com/runbooks/{alert}/?for={alert}"
     assert chosen[0]["annotations"]["runbook_url"] == page
+
+
+def test_by_default_a_runbook_is_named_by_its_file() -> None:
+    paths = {rule["annotations"]["runbook_url"] for rule in rules()}
+    assert {path for path in paths if not (ROOT / path).is_file()} == set()
 
 
 def test_the_schema_knows_every_alert() -> None:
@@ -156,14 +162,24 @@ def test_monitors_keep_the_namespace_of_a_resource() -> None:
     """Without honorLabels Prometheus would put the operator's own namespace in its place."""
     for kind, endpoints in (("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")):
         value = kind[0].lower() + kind[1:]
-        monitor = rendered(kind, metrics={value: {"enabled": True, "interval": "30s"}})
+        monitor = rendered(kind, metrics={value: {"enabled": True}})
         (endpoint,) = monitor["spec"][endpoints]
-        assert endpoint == {
-            "port": "http",
-            "path": "/metrics",
-            "honorLabels": True,
-            "interval": "30s",
-        }
+        assert endpoint == {"port": "http", "path": "/metrics", "honorLabels": True}
+
+
+@pytest.mark.parametrize(
+    ("kind", "endpoints"), [("PodMonitor", "podMetricsEndpoints"), ("ServiceMonitor", "endpoints")]
+)
+def test_how_a_monitor_scrapes_is_the_installers(kind: str, endpoints: str) -> None:
+    chosen = {
+        "interval": "1m",
+        "scrapeTimeout": "20s",
+        "relabelings": [{"targetLabel": "cluster", "replacement": "mail"}],
+        "metricRelabelings": [{"regex": "pod", "action": "labeldrop"}],
+    }
+    metrics = {kind[0].lower() + kind[1:]: {"enabled": True, **chosen}}
+    (endpoint,) = rendered(kind, metrics=metrics)["spec"][endpoints]
+    assert endpoint.items() >= chosen.items()
 
 
 def test_where_the_kinds_are_unknown_the_installer_may_leave_them_out() -> None:

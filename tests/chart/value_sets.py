@@ -47,6 +47,8 @@ EVERY_VALUE: Values = {
     "imagePullSecrets": [{"name": "registry"}],
     "serviceAccount": {"annotations": {"fabrikam.com/owner": "mail"}, "labels": {"team": "mail"}},
     "commonLabels": {"fabrikam.com/cost-centre": "4711"},
+    "deploymentAnnotations": {"fabrikam.com/owner": "mail"},
+    "deploymentLabels": {"team": "mail"},
     "podAnnotations": {"fabrikam.com/owner": "mail"},
     "podLabels": {"team": "mail"},
     "nodeSelector": {"kubernetes.io/os": "linux"},
@@ -74,11 +76,24 @@ SETS: dict[str, Values] = {
             "labels": {"release": "prometheus"},
             "alertLabels": {"team": "mail"},
             "disabledAlerts": ["ExchangePushThrottled"],
-            "runbookUrl": "https://wiki.fabrikam.com/runbooks/",
+            "runbookUrl": "https://wiki.fabrikam.com/runbooks/{alert}/",
         },
         "grafanaDashboard": {"enabled": True, "annotations": {"grafana_folder": "Exchange"}},
     },
-    "ServiceMonitor": {"metrics": {"serviceMonitor": {"enabled": True, "interval": "30s"}}},
+    "ServiceMonitor": {
+        "metrics": {
+            "serviceMonitor": {
+                "enabled": True,
+                "interval": "1m",
+                "scrapeTimeout": "20s",
+                "relabelings": [{"targetLabel": "cluster", "replacement": "mail"}],
+                "metricRelabelings": [
+                    {"sourceLabels": ["__name__"], "regex": ".*_bucket", "action": "drop"}
+                ],
+            }
+        }
+    },
+    "policy of somebody else": {"policyFrom": {"configMapName": "mail-policy", "key": "mail"}},
     "network policy": {
         "networkPolicy": {
             "enabled": True,

@@ -32,6 +32,7 @@ def resource(**fields: Any) -> dict[str, Any]:
             {"type": type_, "status": "True", "reason": "Succeeded"} for type_ in CONDITIONS
         ],
         "certificate": {"notAfter": "2031-11-21T08:58:00Z"},
+        "clientCertificate": {"notAfter": "2027-11-21T08:58:00Z"},
         "plannedChanges": [{"id": "01-ProxyEnabled"}],
     }
     return {**made, **fields}
@@ -41,6 +42,7 @@ def at_work() -> Metrics:
     """Everything that there is has happened once."""
     metrics = Metrics(now=lambda: 1000.0)
     metrics.watch_queue(lambda: 2, lambda: 0.5)
+    metrics.watch_leader("operator", lambda: True)
     metrics.watch_is_alive()
     metrics.passed("changed", 0.3)
     metrics.requested(Request("graph", "GET servicePrincipals", "200", 0.1))
@@ -89,14 +91,14 @@ def test_the_page_explains_every_result() -> None:
 
 
 def test_a_resource_has_few_series() -> None:
-    assert len(of_resource(at_work())) == 35
+    assert len(of_resource(at_work())) == 36
 
 
 def test_conditions_of_others_make_no_series() -> None:
     metrics, foreign = Metrics(), resource()
     foreign["status"]["conditions"] += [{"type": f"Other{n}", "status": "True"} for n in range(50)]
     metrics.seen(KEY, foreign, Outcome({}, STEADY))
-    assert len(of_resource(metrics)) <= 35
+    assert len(of_resource(metrics)) <= 36
 
 
 def test_a_condition_has_one_status() -> None:
@@ -119,7 +121,7 @@ def test_a_resource_that_is_gone_has_no_series() -> None:
     metrics.seen(("exchange", "contoso"), resource(), Outcome({}, STEADY))
     metrics.forget(KEY)
     assert of_resource(metrics) == []
-    assert len(of_resource(metrics, ("exchange", "contoso"))) == 35
+    assert len(of_resource(metrics, ("exchange", "contoso"))) == 36
 
 
 @pytest.mark.parametrize(
@@ -152,6 +154,31 @@ def test_a_success_stays_known_while_passes_fail() -> None:
     now[0] = 2000.0
     metrics.seen(KEY, resource(), Outcome({}, RETRY))
     assert value(metrics, name, **labels) == 1000.0
+
+
+def test_the_interval_is_the_one_that_counts() -> None:
+    metrics, name = Metrics(), "exchange_push_config_interval_seconds"
+    labels = {"namespace": KEY[0], "name": KEY[1]}
+    metrics.seen(KEY, resource(), Outcome({}, STEADY), 900)
+    assert value(metrics, name, **labels) == 900
+    metrics.seen(KEY, resource(), Outcome({}, STEADY), 7200)
+    assert value(metrics, name, **labels) == 3600
+
+
+def test_whether_this_replica_leads_is_asked_at_every_scrape() -> None:
+    metrics, leads = Metrics(), [False]
+    metrics.watch_leader("operator", lambda: leads[0])
+    assert value(metrics, "exchange_push_leader", lease="operator") == 0
+    leads[0] = True
+    assert value(metrics, "exchange_push_leader", lease="operator") == 1
+
+
+def test_each_certificate_has_an_end_of_its_own() -> None:
+    labels = {"namespace": KEY[0], "name": KEY[1]}
+    name = "exchange_push_config_{}_not_after_timestamp_seconds"
+    kinds = ("certificate", "client_certificate")
+    ends = [value(at_work(), name.format(kind), **labels) for kind in kinds]
+    assert ends == [1953017880, 1826787480]
 
 
 def test_a_resource_without_a_status_tells_no_certificate() -> None:

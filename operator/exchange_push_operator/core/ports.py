@@ -85,6 +85,7 @@ class GraphAccess:
     private_key: Sensitive | None
     version: str
     federated_token: Sensitive | None = None
+    certificate_ends: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -40,7 +40,7 @@ def delay(requeue: Requeue, failures: int, max_interval: float | None, rng_value
     """
     match requeue.kind:
         case "steady":
-            wanted = _capped(requeue.interval, max_interval) * (0.9 + 0.2 * rng_value)
+            wanted = capped(requeue.interval, max_interval) * (0.9 + 0.2 * rng_value)
         case "retry":
             # Jitter downwards only: retryInterval is the longest back-off.
             wanted = _back_off(requeue.retry_interval, failures) * (0.75 + 0.25 * rng_value)
@@ -55,7 +55,8 @@ def delay(requeue: Requeue, failures: int, max_interval: float | None, rng_value
     return max(wanted, requeue.at_least)
 
 
-def _capped(interval: float, max_interval: float | None) -> float:
+def capped(interval: float, max_interval: float | None) -> float:
+    """The interval that counts, in seconds: the resource's, at most the installer's."""
     return interval if max_interval is None else min(interval, max_interval)
 
 

@@ -178,7 +178,8 @@ class Controller:
             self._gone(key, uid)
             return
         if key in self._roster:
-            self._metrics.seen(key, seen.resource, seen.outcome)
+            longest = self._limits.max_interval
+            self._metrics.seen(key, seen.resource, seen.outcome, longest)
         self._come_back(key, seen.outcome.requeue)
 
     def _effort(self, result: str, tally: Tally) -> log.Effort:

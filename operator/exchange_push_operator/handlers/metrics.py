@@ -25,6 +25,7 @@ from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4, generate_late
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.ports import Request
+from exchange_push_operator.core.schedule import capped
 from exchange_push_operator.core.status import STAGE_CONDITIONS
 from exchange_push_operator.handlers.resource_metrics import ResourceMetrics
 from exchange_push_operator.handlers.workqueue import Key
@@ -102,6 +103,7 @@ class Metrics:
         self._watched = self._gauge(
             "watch_last_event_timestamp_seconds", "When the watch last gave a sign of life."
         )
+        self._leads = self._gauge("leader", "1 while this replica leads, else 0.", "lease")
         build = self._gauge("build_info", "Always 1; the version is a label.", "version")
         build.labels(version("exchange-push-operator")).set(1)
         self._begin_at_zero()
@@ -132,6 +134,10 @@ class Metrics:
         self._depth.set_function(depth)
         self._oldest.set_function(oldest)
 
+    def watch_leader(self, lease: str, leads: Callable[[], bool]) -> None:
+        """Ask at every scrape whether this replica leads, by the Lease of this name."""
+        self._leads.labels(lease).set_function(leads)
+
     def watch_is_alive(self) -> None:
         """The watch of our resources gave a sign of life."""
         self._watched.set(self._now())
@@ -154,11 +160,14 @@ class Metrics:
         self._passes.labels(result).inc()
         self._pass_seconds.labels(result).observe(seconds)
 
-    def seen(self, key: Key, resource: Resource, outcome: Outcome) -> None:
-        """What a pass found: the object as it is now."""
+    def seen(
+        self, key: Key, resource: Resource, outcome: Outcome, max_interval: float | None = None
+    ) -> None:
+        """What a pass found: the object as it is now, and the installer's cap on its interval."""
         requeue = outcome.requeue
         succeeded = self._now() if requeue.kind == "steady" else None
-        self._resources.put(key, resource, interval=requeue.interval, succeeded=succeeded)
+        interval = capped(requeue.interval, max_interval)
+        self._resources.put(key, resource, interval=interval, succeeded=succeeded)
         for component in outcome.drift.detected:
             self._detected.labels(component).inc()
         for component in outcome.drift.corrected:

@@ -1,4 +1,4 @@
-"""What is told of each resource: at most 35 series, and none once it is gone.
+"""What is told of each resource: at most 36 series, and none once it is gone.
 
 Kept as one small value a resource, and written as Prometheus' text by ourselves: at five thousand
 resources the library would build 170,000 samples for every scrape, which takes seconds.
@@ -31,6 +31,7 @@ class Figures:
     suspended: bool
     pending_changes: int
     certificate_ends: float | None
+    client_certificate_ends: float | None
     interval: float = 0.0
     last_success: float | None = None
 
@@ -69,14 +70,19 @@ def figures(resource: Resource) -> Figures:
     """What an object tells of itself."""
     status: Mapping[str, Any] = resource.get("status") or {}
     annotations = resource["metadata"].get("annotations") or {}
-    ends = (status.get("certificate") or {}).get("notAfter")
     known = {one["type"]: one["status"] for one in status.get("conditions") or ()}
     return Figures(
         conditions=tuple(known.get(type_) or _ABSENT.get(type_, "Unknown") for type_ in CONDITIONS),
         suspended=bool(resource["spec"].get("suspend")) or annotations.get(SUSPENDED) == "true",
         pending_changes=len(status.get("plannedChanges") or ()),
-        certificate_ends=parse_utc(ends).timestamp() if ends else None,
+        certificate_ends=_end(status.get("certificate")),
+        client_certificate_ends=_end(status.get("clientCertificate")),
     )
+
+
+def _end(certificate: Mapping[str, str] | None) -> float | None:
+    ends = (certificate or {}).get("notAfter")
+    return parse_utc(ends).timestamp() if ends else None
 
 
 # Namespaces and names are DNS labels: there is nothing to escape in them.
@@ -120,8 +126,13 @@ _NUMBERS: tuple[tuple[str, str, Callable[[Figures], float | None]], ...] = (
         lambda found: found.certificate_ends,
     ),
     (
+        "client_certificate_not_after_timestamp_seconds",
+        "When the operator's own certificate for Entra ID ends.",
+        lambda found: found.client_certificate_ends,
+    ),
+    (
         "interval_seconds",
-        "Seconds from one look to the next, by spec.interval.",
+        "Seconds from one look to the next, by spec.interval and --max-interval.",
         lambda found: found.interval,
     ),
     (

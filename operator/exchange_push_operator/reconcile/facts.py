@@ -32,6 +32,7 @@ def facts(
         ("certificate", lambda: _certificate(config, observed, now)),
         ("principalCredential", lambda: _principal(config, observed, now)),
         ("proxy", lambda: _proxy(config, observed)),
+        ("clientCertificate", lambda: _client_certificate(session)),
     )
     for key, read in readers:
         try:
@@ -99,6 +100,11 @@ def _principal(config: PushConfig, observed: Observations, now: datetime) -> dic
     if former := superseded.told(config, seen.seen, now):
         told["superseded"] = former
     return told
+
+
+def _client_certificate(session: Session) -> dict[str, Any] | None:
+    ends = session.certificate_ends
+    return {"notAfter": utc_text(ends)} if ends else None
 
 
 def _proxy(config: PushConfig, observed: Observations) -> dict[str, Any] | None:

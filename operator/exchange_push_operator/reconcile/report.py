@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import by_hand, organization
+from exchange_push_operator.core import by_hand, credential_advice, organization
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -17,7 +17,15 @@ from exchange_push_operator.core.conditions import (
     stalled,
 )
 from exchange_push_operator.core.errors import Refused, Throttled
-from exchange_push_operator.core.plan import Finding, Plan, fails, holds, plan_hash, unknown
+from exchange_push_operator.core.plan import (
+    Advisory,
+    Finding,
+    Plan,
+    fails,
+    holds,
+    plan_hash,
+    unknown,
+)
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
 from exchange_push_operator.core.schedule import Kind
 from exchange_push_operator.core.status import with_findings
@@ -52,7 +60,8 @@ def report(
     status = facts(status, session, result, now)
     remaining = [step for _, step in result.remaining]
     status["plannedChanges"] = _planned(result, config.tenant.cloud.graph)
-    status["advisories"] = _advisories(result.plans)
+    own = credential_advice.advisories(config, session.certificate_ends, now)
+    status["advisories"] = _advisories(result.plans, own)
     status.pop("planHash", None)
     if remaining:
         status["planHash"] = plan_hash(remaining)
@@ -171,8 +180,9 @@ def _planned(result: Walk, graph: str) -> list[dict[str, Any]]:
     ]
 
 
-def _advisories(plans: Plans) -> list[dict[str, str]]:
-    found = {a.type: a.message for plan in plans.values() for a in plan.advisories}
+def _advisories(plans: Plans, own: Iterable[Advisory]) -> list[dict[str, str]]:
+    told = [advisory for plan in plans.values() for advisory in plan.advisories]
+    found = {a.type: a.message for a in (*told, *own)}
     return [{"type": type_, "message": found[type_]} for type_ in sorted(found)]
 
 

@@ -38,7 +38,7 @@ class Session:
     """One signed-in pass.
 
     ``exchange`` looks and changes through one domain controller, ``everywhere`` through that of
-    each server, both as ``account``.
+    each server, both as ``account``. ``certificate_ends`` is the end of the client certificate.
     """
 
     config: PushConfig
@@ -50,6 +50,7 @@ class Session:
     graph: Graph | None
     identity: Identity | None
     deadline: datetime
+    certificate_ends: datetime | None = None
 
     def check(self) -> None:
         """Between two remote calls: stop where the pass has used up its time.
@@ -74,9 +75,10 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
     policy.check_tenant(config, tenant_id)
     access = _exchange_access(config, world)
     exchange = world.exchange(access)
-    graph, identity = None, None
+    graph, identity, certificate_ends = None, None, None
     if config.needs_entra:
-        graph = world.graph(_graph_access(config, world, tenant_id, now))
+        entra = _graph_access(config, world, tenant_id, now)
+        graph, certificate_ends = world.graph(entra), entra.certificate_ends
         identity = graph.identity(since=issued_after(config, now))
         _same_tenant(identity, tenant_id)
     return Session(
@@ -89,6 +91,7 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
         graph=graph,
         identity=identity,
         deadline=now + config.timing.timeout,
+        certificate_ends=certificate_ends,
     )
 
 
@@ -207,10 +210,11 @@ def _with_secret(
         data, version = world.secrets.read(config.namespace, name)
         certificate = _entry(data, config.namespace, name, "tls.crt")
         key = _entry(data, config.namespace, name, "tls.key")
-        check_client_certificate(certificate, key, now, thorough=False)
+        ends = check_client_certificate(certificate, key, now, thorough=False)
         return replace(
             access,
             certificate=certificate,
+            certificate_ends=ends,
             private_key=Sensitive.of(key),
             version=f"{config.namespace}/{name}/tls.crt@{version}",
         )
