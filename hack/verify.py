@@ -2,7 +2,8 @@
 
 The chart carries the CRD of crds/, its README is made of its values, deploy/operator.yaml is the
 chart rendered with its defaults, for people without Helm, docs/fields.md is the CRD for reading,
-and argocd/ has its Lua files once more as settings of Argo CD.
+docs/decisions/README.md lists the pages beside it, and argocd/ has its Lua files once more as
+settings of Argo CD.
 """
 
 import argparse
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import argocd_settings
 import chart_readme
+import decision_index
 import field_reference
 
 from lab.binaries import KUBERNETES_VERSION, helm_binary
@@ -26,6 +28,7 @@ CRD = Path("crds/exchangepushconfigs.yaml")
 CHART = Path("helm") / NAME
 MANIFESTS = Path("deploy/operator.yaml")
 FIELDS = Path("docs/fields.md")
+DECISIONS = Path("docs/decisions")
 
 HEADER = f"""\
 # Made by `make render` from {CHART}; do not edit.
@@ -71,6 +74,7 @@ def copies() -> Iterator[tuple[Path, str]]:
     yield CHART / "README.md", chart_readme.page(CHART / "values.yaml")
     yield MANIFESTS, HEADER + render()
     yield FIELDS, field_reference.page(CRD)
+    yield DECISIONS / "README.md", decision_index.page(DECISIONS)
     yield from argocd_settings.copies()
 
 

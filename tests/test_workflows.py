@@ -27,7 +27,16 @@ def commands(path: Path) -> list[list[str]]:
 
 
 def test_there_is_one_for_each_occasion() -> None:
-    assert {path.stem for path in WORKFLOWS} >= {"ci", "windows", "e2e", "release"}
+    assert {path.stem for path in WORKFLOWS} == {
+        *("ci", "docs", "e2e", "nightly", "release", "windows")
+    }
+
+
+@pytest.mark.parametrize(
+    "target", ["docs", "e2e-cluster", "e2e-gitops", "nightly", "bench-failover"]
+)
+def test_what_is_too_long_for_make_check_has_a_workflow(target: str) -> None:
+    assert ["make", target] in [words[-2:] for path in WORKFLOWS for words in commands(path)]
 
 
 @each_workflow

@@ -30,7 +30,8 @@ PREFIX = "EXCHANGE_PUSH_OPERATOR_"
 class Option:
     """A flag, and its variable of the environment.
 
-    Without a ``metavar`` it is a switch; one that is on by default has a ``--no-`` too.
+    Without a ``metavar`` it is a switch; one that is on by default has a ``--no-`` too, whose help
+    is ``off``.
     """
 
     flag: str
@@ -39,6 +40,7 @@ class Option:
     parse: Callable[[str], Any]
     default: Any = None
     many: bool = False
+    off: str = ""
 
     @property
     def field(self) -> str:
@@ -132,10 +134,11 @@ OPTIONS = (
     Option(
         "--leader-elect",
         None,
-        "work only while this replica holds the Lease (default); --no-leader-elect: there is no "
-        "other replica that could work at the same time",
+        "work only while this replica holds the Lease (default)",
         boolean,
         default=True,
+        off="work without asking for the Lease: there is no other operator that could work at the "
+        "same time",
     ),
     Option(
         "--lease-name",

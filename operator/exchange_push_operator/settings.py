@@ -88,13 +88,11 @@ def _add(parser: argparse.ArgumentParser, option: Option) -> None:
 
 
 def _add_switch(parser: argparse.ArgumentParser, option: Option) -> None:
-    named = {option.flag: "true"}
+    named = [(option.flag, "true", option.help)]
     if option.default:
-        named[option.flag.replace("--", "--no-")] = "false"
-    for flag, value in named.items():
-        parser.add_argument(
-            flag, dest=option.field, action="store_const", const=value, help=option.help
-        )
+        named.append((option.flag.replace("--", "--no-"), "false", option.off))
+    for flag, value, text in named:
+        parser.add_argument(flag, dest=option.field, action="store_const", const=value, help=text)
 
 
 def _value(
