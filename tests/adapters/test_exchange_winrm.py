@@ -319,6 +319,22 @@ def test_an_idle_process_is_closed(site: Site) -> None:
     until(lambda: site.service.open_shells == 0, 5, "the shell to be deleted")
 
 
+def test_a_bug_in_the_housekeeping_does_not_end_it(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    asked: list[float] = []
+
+    def stumbles() -> float:
+        asked.append(1.0)
+        raise ZeroDivisionError
+
+    pool = WinRMExchanges(clock=stumbles)
+    pool.start(every=0.01)
+    until(lambda: len(asked) > 1, 5, "it to go on")
+    pool.close()
+    assert "a bug kept idle PowerShell processes open" in caplog.text
+
+
 def test_no_password_and_no_ntlm_message_is_ever_logged(
     site: Site, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -13,7 +13,7 @@ import pytest
 from requests.exceptions import ConnectionError as Cut
 
 from adapters.https_server import HttpsServer
-from adapters.scripted_wire import CHANGE, Fixture, fault
+from adapters.scripted_wire import CHANGE, Fixture, fault, http
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_in
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
@@ -110,6 +110,30 @@ def test_the_fence_is_asked_when_the_new_connection_is_signed_in(
     lines = exchange.world.sent[-2:]
     assert lines[0] == b"\n"
     assert CHANGE[0].name.encode() in lines[1]
+    assert asked_at == [before, before + 2]
+
+
+def test_a_change_that_was_answered_400_is_not_repeated_by_who_does_not_lead_any_more(
+    exchange: Fixture, fence: Fence
+) -> None:
+    exchange.look()
+    fence.most = 1
+    exchange.fails("send", http(400))
+    with pytest.raises(OutcomeUnknown):
+        exchange.change()
+    assert CHANGE[0].name not in exchange.world.ran
+
+
+def test_after_a_400_the_fence_is_asked_when_the_new_connection_is_signed_in(
+    exchange: Fixture, fence: Fence
+) -> None:
+    exchange.look()
+    exchange.fails("send", http(400))
+    asked_at: list[int] = []
+    fence.asked = lambda: asked_at.append(exchange.world.count("send"))
+    before = exchange.world.count("send")
+    exchange.change()
+    assert exchange.world.sent[-2] == b"\n"
     assert asked_at == [before, before + 2]
 
 

@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import itertools
 import socket
 import ssl
 import threading
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import suppress
+from inspect import signature
 from pathlib import Path
 
 import pytest
 
+from exchange_push_operator.adapters.clock import steady
+from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.http import Https, Reply
 from exchange_push_operator.core.errors import (
     OutcomeUnknown,
@@ -115,6 +119,23 @@ def test_the_limit_is_for_one_answer_not_for_all_on_a_connection(
     for _ in range(3):
         assert https.call("GET", server.url).text == "{}"
         PACE.wait(0.4)
+
+
+def test_a_machine_that_sleeps_meanwhile_gains_no_time(
+    ca: PrivateCA, server: RawServer, tmp_path: Path
+) -> None:
+    """A write that wakes up after the lease has run out must not go on."""
+    clock = itertools.chain([0.0, 0.0], itertools.repeat(60.0))  # it is asked at the start, ...
+    https = Https(str(ca.write(tmp_path / "ca.crt")), clock=lambda: next(clock))
+    server.answer = lambda: (HEAD + b"content-length: 2\r\n\r\n{}",)
+    error = failure(lambda: https.call("PATCH", server.url, changes=True))
+    assert "no answer in time" in str(error)
+    https.close()
+
+
+@pytest.mark.parametrize("adapter", [Https, WinRMExchanges])
+def test_the_clock_of_the_time_limits_is_that_of_the_lease(adapter: Callable[..., object]) -> None:
+    assert signature(adapter).parameters["clock"].default is steady
 
 
 @pytest.mark.parametrize(

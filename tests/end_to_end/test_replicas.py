@@ -38,6 +38,18 @@ def test_one_works_and_the_other_one_is_ready_and_silent(replicas: Replicas) -> 
         assert one.health("/readyz") == (200, "ok\n")
 
 
+def test_where_no_lease_is_the_first_one_leads_after_its_stand_in_has_stood(
+    replicas: Replicas,
+) -> None:
+    replicas.delete_lease()
+    first = replicas.start()
+    stand_in = wait.until(replicas.lease, 60, "a stand-in")
+    assert "acquireTime" not in stand_in
+    assert not stand_in["holderIdentity"]
+    wait.until(lambda: "leads now" in first.log, 60, "it to lead")
+    assert replicas.lease()["leaseTransitions"] == 0
+
+
 def test_ended_by_sigterm_it_hands_over_and_waits_for_nothing(replicas: Replicas) -> None:
     lab = replicas.lab
     leader = replicas.first()

@@ -29,7 +29,7 @@ class Stored:
     """The port in memory; ``before`` is called before every answer."""
 
     def __init__(self) -> None:
-        self.lease: Lease | None = None
+        self.lease: Lease | None = Lease("", 1, DATE, DATE)  # given back: free at once
         self.version = 0
         self.before: Callable[[str], None] = lambda _call: None
         self.calls: list[str] = []
@@ -118,6 +118,19 @@ def test_a_standby_waits_and_takes_over_when_the_record_stands_still(site: Site)
     run(election.acquire())
     assert site.stored.calls == ["read", "read", "read", "write"]
     assert site.stored.lease.holder == "a"
+
+
+def test_where_there_is_no_lease_it_leads_when_nobody_else_can(
+    site: Site, caplog: pytest.LogCaptureFixture
+) -> None:
+    def time_passes(_call: str) -> None:
+        site.clock.now += 8
+
+    site.stored.lease, site.stored.before = None, time_passes
+    with caplog.at_level("INFO"):
+        run(site.election().acquire())
+    assert site.stored.calls == ["read", "write", "read", "read", "write"]
+    assert "no Lease is there; leading in 15 s, if nobody else does" in caplog.text
 
 
 def test_who_was_faster_leads(site: Site) -> None:

@@ -10,6 +10,7 @@ from lab import wait
 from lab.operator_process import OperatorProcess
 from lab.running import RunningLab
 
+_LEASE = "exchange-push-operator"
 FLAGS = ("--max-interval=1s", "--log-level=debug")
 
 
@@ -20,9 +21,20 @@ class Replicas:
         self.lab, self.all = lab, [lab.replica(number) for number in range(3)]
 
     def __enter__(self) -> Self:
-        """Begin without a lease."""
+        """Begin with a lease that was given back: where none is, the first one waits for 15 s."""
+        self.delete_lease()
         namespace = self.lab.options.names.operator_namespace
-        self.lab.cluster.run_kubectl("delete", "leases", "--all", namespace=namespace)
+        given_back = {
+            "apiVersion": "coordination.k8s.io/v1",
+            "kind": "Lease",
+            "metadata": {"name": _LEASE, "namespace": namespace},
+            "spec": {
+                "holderIdentity": "",
+                "leaseDurationSeconds": 1,
+                "acquireTime": "2026-11-21T09:00:00.000000Z",
+            },
+        }
+        self.lab.cluster.run_kubectl("create", "-f", "-", input=json.dumps(given_back))
         return self
 
     def __exit__(self, *_: object) -> None:
@@ -38,9 +50,13 @@ class Replicas:
         self.lab.start_replica(one, *(flags or FLAGS))
         return one
 
+    def delete_lease(self) -> None:
+        namespace = self.lab.options.names.operator_namespace
+        self.lab.cluster.run_kubectl("delete", "leases", "--all", namespace=namespace)
+
     def lease(self) -> dict[str, Any]:
         namespace = self.lab.options.names.operator_namespace
-        look = ("get", "leases", "exchange-push-operator", "-o", "json", "--ignore-not-found")
+        look = ("get", "leases", _LEASE, "-o", "json", "--ignore-not-found")
         found = self.lab.cluster.run_kubectl(*look, namespace=namespace).stdout
         spec: dict[str, Any] = json.loads(found)["spec"] if found.strip() else {}
         return spec

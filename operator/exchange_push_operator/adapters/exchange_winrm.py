@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import hmac
+import logging
 import secrets
 import threading
 import time
@@ -12,6 +13,7 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
 from exchange_push_operator.adapters.allow_list import check
+from exchange_push_operator.adapters.clock import steady
 from exchange_push_operator.adapters.exchange_session import raise_for_session
 from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
 from exchange_push_operator.adapters.observed import observed
@@ -35,6 +37,8 @@ from exchange_push_operator.core.ports import (
 if TYPE_CHECKING:
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
 
+log = logging.getLogger("exchange_push_operator.exchange")
+
 _ROUND = 15.0  # seconds between two looks for idle ones
 _TURN = 120.0  # seconds a caller waits for those before it at one server
 _FORGET = 3600.0  # seconds after which a credential that nobody uses is forgotten
@@ -55,7 +59,7 @@ class WinRMExchanges:
         *,
         fence: Fence = no_fence,
         protocol_factory: WireFactory = open_wire,
-        clock: Callable[[], float] = time.monotonic,
+        clock: Callable[[], float] = steady,
         pause: Callable[[float], object] | None = None,
         turn: float = _TURN,
         observer: Observer = unobserved,
@@ -85,9 +89,10 @@ class WinRMExchanges:
         """The servers as this account sees them. Nothing is sent yet."""
         return _Account(self, access)
 
-    def start(self) -> None:
+    def start(self, every: float = _ROUND) -> None:
         """Begin to close what is idle."""
-        threading.Thread(target=self._keep_house, name="exchange-idle", daemon=True).start()
+        keeper = partial(self._keep_house, every)
+        threading.Thread(target=keeper, name="exchange-idle", daemon=True).start()
 
     def run(
         self, name: str, access: ExchangeAccess, batch: Sequence[Cmdlet], *, changes: bool
@@ -138,9 +143,12 @@ class WinRMExchanges:
             closer.join(max(0.0, deadline - time.monotonic()))
         self._authorities.close()
 
-    def _keep_house(self) -> None:
-        while not self._stopping.wait(_ROUND):
-            self.close_idle(self._clock())
+    def _keep_house(self, every: float) -> None:
+        while not self._stopping.wait(every):
+            try:
+                self.close_idle(self._clock())
+            except Exception:  # else nothing idle would be closed ever again
+                log.exception("a bug kept idle PowerShell processes open; please report it")
 
     def _retire(self, key: _Key, server: Server, now: float) -> None:
         if now - server.used < server.idle_limit:

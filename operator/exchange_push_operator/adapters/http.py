@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC
 from email.utils import parsedate_to_datetime
@@ -17,6 +17,7 @@ import certifi
 import requests
 from requests.adapters import HTTPAdapter
 
+from exchange_push_operator.adapters.clock import steady
 from exchange_push_operator.adapters.http_deadline import context_with_limit, time_limit
 from exchange_push_operator.adapters.http_proxy import HttpProxy, ProxyAdapter
 from exchange_push_operator.adapters.http_trouble import TROUBLE, not_an_address, translated
@@ -69,7 +70,7 @@ class Https:
     ``proxy`` too where its address is https.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - each is a thing that tests replace
         self,
         ca_file: str | None = None,
         *,
@@ -78,13 +79,14 @@ class Https:
         proxy: HttpProxy | None = None,
         observer: Observer = unobserved,
         fence: Fence = no_fence,
+        clock: Callable[[], float] = steady,
     ) -> None:
         """Raises ValueError where ``ca_file`` holds no PEM certificate."""
         if ca_file is not None:
             _check_authorities(ca_file)
         self._timeouts = timeouts
         self._longest = longest
-        self._observer, self._fence = observer, fence
+        self._observer, self._fence, self._clock = observer, fence, clock
         trusted = ca_file or certifi.where()
         self._session = _open_session(trusted)
         self._proxied = ProxyAdapter(proxy, trusted, pool_maxsize=_CONNECTIONS) if proxy else None
@@ -118,7 +120,7 @@ class Https:
             # Graph has no condition for a write: a late one might undo what another replica did.
             longest = min(self._longest, self._fence()) if changes else self._longest
             try:
-                with time_limit(longest):
+                with time_limit(longest, self._clock):
                     content = (params, data, json_body)
                     reply = self._exchange(method, url, dict(headers or {}), content)
             except TROUBLE as error:

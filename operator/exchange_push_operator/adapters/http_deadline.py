@@ -8,27 +8,32 @@ from __future__ import annotations
 
 import ssl
 import threading
-import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from urllib3.util.ssl_ import create_urllib3_context
 
+from exchange_push_operator.adapters.clock import steady
+
 
 class _Until(threading.local):
-    """When the request of this thread has to be over, by the monotonic clock."""
+    """When the request of this thread has to be over, by the clock of the lease.
+
+    That one goes on while the machine sleeps: what it woke up with is too late by then.
+    """
 
     moment: float | None = None
+    clock: Callable[[], float] = staticmethod(steady)
 
 
 _UNTIL = _Until()
 
 
 @contextmanager
-def time_limit(seconds: float) -> Iterator[None]:
+def time_limit(seconds: float, clock: Callable[[], float] = steady) -> Iterator[None]:
     """Let the TLS sockets of this thread time out after so many seconds, whatever comes."""
-    _UNTIL.moment = time.monotonic() + seconds
+    _UNTIL.moment, _UNTIL.clock = clock() + seconds, clock
     try:
         yield
     finally:
@@ -62,7 +67,7 @@ class _Socket(ssl.SSLSocket):
         # urllib3 sets the time-out anew for every request, so it may be shortened here.
         if _UNTIL.moment is None:
             return
-        left = _UNTIL.moment - time.monotonic()
+        left = _UNTIL.moment - _UNTIL.clock()
         if left <= 0:
             message = "the answer was not complete in time"
             raise TimeoutError(message)

@@ -158,16 +158,22 @@ class Session:
         for _ in range(tries - 1):
             may_leave()
             try:
-                return self._send_once(piece)
+                return self._send_once(piece, may_leave, whole=tries > 1)
             except TROUBLE as error:
                 if not is_busy(error):
                     raise
             self._pause(1.0)
         may_leave()
-        return self._send_once(piece)
+        return self._send_once(piece, may_leave, whole=tries > 1)
 
-    def _send_once(self, piece: bytes) -> None:
-        self._post(self._wire.send_command_input, self._shell, self._command, piece, end=False)
+    def _send_once(self, piece: bytes, may_leave: Callable[[], None], *, whole: bool) -> None:
+        def once_more() -> None:
+            if whole and may_leave is not _always:
+                self.open()  # signing in may take longer than there is time
+            may_leave()
+
+        verb = self._wire.send_command_input
+        self._post(verb, self._shell, self._command, piece, end=False, once_more=once_more)
 
     def _read(self) -> None:
         if self._exit_code is not None:
@@ -193,7 +199,13 @@ class Session:
                 self._ready |= "ready" in message
                 self._messages.append(message)
 
-    def _post(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:
+    def _post(
+        self,
+        verb: Callable[..., Any],
+        *arguments: Any,
+        once_more: Callable[[], None] = _always,
+        **options: Any,
+    ) -> Any:
         if self._clock() - self._used > _STALE:
             self.reset()
         try:
@@ -203,6 +215,7 @@ class Session:
                 raise
             # Not decrypted, hence not carried out: repeating is safe, once.
             self.reset()
+            once_more()
             return self._count(verb, *arguments, **options)
 
     def _count(self, verb: Callable[..., Any], *arguments: Any, **options: Any) -> Any:

@@ -4,6 +4,10 @@ Whoever writes its name into the Lease leads, and writes it anew every two secon
 by its own clock since when the record has not changed; the dates in it are for people, because no
 two machines' clocks agree. It takes over when that has lasted for the lease's duration. A leader
 that cannot renew stops after the renew deadline, five seconds before anybody can take over.
+
+Where no Lease is, somebody may have deleted it a moment ago, and whoever leads does not know yet.
+So a standby first puts a stand-in there, a record that nobody has ever held, and takes over only
+when that has stood for the lease's duration. A leader puts its own record in its place.
 """
 
 from __future__ import annotations
@@ -25,7 +29,10 @@ MARGIN = LEASE_DURATION - RENEW_DEADLINE
 
 @dataclass(frozen=True, slots=True)
 class Lease:
-    """The record. ``holder`` is empty once it has been released; ``duration`` is in seconds."""
+    """The record. ``holder`` is empty once it has been released; ``duration`` is in seconds.
+
+    ``acquired`` is None in a stand-in, and in a Lease that somebody made without a record.
+    """
 
     holder: str
     duration: int = LEASE_DURATION
@@ -33,25 +40,31 @@ class Lease:
     renewed: datetime | None = None
     transitions: int = 0
 
+    @property
+    def stands_in(self) -> bool:
+        """Whether nobody has ever held it."""
+        return not self.holder and self.acquired is None
+
 
 @dataclass(frozen=True, slots=True)
 class Sight:
     """A record as one replica sees it: unchanged ``since`` a moment of its own steady clock.
 
-    ``missing``: the moment from which on there was no Lease any more. Somebody has deleted it, and
-    whoever leads (not always the holder that was seen last) knows nothing of that yet.
+    ``missing``: the moment from which on there was none, or the ``stand_in`` that is there now.
     """
 
     lease: Lease
     since: float
     missing: float | None = None
+    stand_in: Lease | None = None
 
-    def free(self, now: float) -> bool:
-        """Whether its holder has had the time that it asked for, or has given it back."""
+    @property
+    def free_at(self) -> float:
+        """The moment at which its holder has had its time; past where it was given back."""
         if self.missing is not None:
-            return now >= self.missing + LEASE_DURATION
+            return self.missing + LEASE_DURATION
         duration = self.lease.duration or LEASE_DURATION
-        return not self.lease.holder or now >= self.since + duration
+        return self.since + (duration if self.lease.holder else 0)
 
     def ours(self, me: str, now: float) -> bool:
         """Whether ``me`` leads, and nobody else can have taken over in the meantime."""
@@ -71,31 +84,36 @@ class Leases(Protocol):
         ...
 
 
-def see(before: Sight | None, lease: Lease | None, now: float) -> Sight | None:
+def see(before: Sight | None, lease: Lease | None, now: float) -> Sight:
     """What is known after another look, which found this record, or none."""
-    if lease is None:
-        news = before is not None and before.missing is None
-        return replace(before, missing=now) if before and news else before
-    known = before is not None and before.missing is None and before.lease == lease
-    return before if known else Sight(lease, now)
+    if lease is not None and not lease.stands_in:
+        if before is not None and before.missing is None and before.lease == lease:
+            return before
+        return Sight(lease, now)
+    # Who has never seen one cannot tell a first start from a Lease that was just deleted.
+    before = before or Sight(Lease(""), now)
+    if lease is not None and before.stand_in == lease:
+        return before
+    return replace(before, missing=now, stand_in=lease)
 
 
-def claim(me: str, sight: Sight | None, now: float, date: datetime) -> Lease | None:
-    """The record with which ``me`` leads, or goes on leading; None while somebody else does.
+def claim(me: str, sight: Sight, now: float, date: datetime) -> Lease | None:
+    """The record to be written now, None for none: ``me`` leads with it if it is the holder.
 
     Args:
         me: An identity that no other process ever has.
-        sight: The record as it is now; None where there never was one.
+        sight: The record as it is now.
         now: The steady clock.
         date: The time of day, for the record alone.
     """
-    if sight is None:
-        return Lease(me, LEASE_DURATION, date, date)
     if sight.ours(me, now):
         return replace(sight.lease, duration=LEASE_DURATION, renewed=date)
-    if not sight.free(now):
+    if sight.missing is not None and sight.stand_in is None:
+        return Lease("", LEASE_DURATION, renewed=date)
+    if now < sight.free_at:
         return None
-    return Lease(me, LEASE_DURATION, date, date, sight.lease.transitions + 1)
+    passed_on = sight.lease.acquired is not None
+    return Lease(me, LEASE_DURATION, date, date, sight.lease.transitions + passed_on)
 
 
 def release(me: str, lease: Lease, date: datetime) -> Lease | None:

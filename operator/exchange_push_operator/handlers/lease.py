@@ -18,6 +18,7 @@ from typing import TypeVar
 
 from exchange_push_operator.core.errors import PushError, Unreachable
 from exchange_push_operator.core.lease import (
+    LEASE_DURATION,
     LOOK_PERIOD,
     MARGIN,
     RENEW_DEADLINE,
@@ -50,7 +51,7 @@ class Election:
     def __init__(self, leases: Leases, me: str, clocks: Clocks) -> None:
         """Ask for nothing yet."""
         self._leases, self.me, self._clocks = leases, me, clocks
-        self._sight: Sight | None = None
+        self._sight: Sight | None = None  # none before the first answer
         self._until = -math.inf  # the last moment that we may write in
         # One may hang in a call while the other one asks again.
         self._threads = ThreadPoolExecutor(2, thread_name_prefix="lease")
@@ -81,6 +82,8 @@ class Election:
         """
         first = True
         while not await self._attempt(RENEW_DEADLINE, first=first):
+            if first and self._sight and self._sight.missing is not None:
+                _LOG.info("no Lease is there; leading in %s s, if nobody else does", LEASE_DURATION)
             first = False
             await asyncio.sleep(self._pause())
         _LOG.info("%s leads now", self.me)
@@ -112,23 +115,24 @@ class Election:
         pause = LOOK_PERIOD * (0.75 + 0.25 * random.random())  # noqa: S311 - no secret
         if self._sight is None:
             return pause
-        end = self._sight.since + self._sight.lease.duration - self._clocks.steady()
+        end = self._sight.free_at - self._clocks.steady()
         return min(pause, end + 0.01) if end > 0 else pause
 
     async def _attempt(self, longest: float, *, first: bool = False) -> bool:
         """One try to lead, or to go on leading; whether it came true."""
         began = self._clocks.steady()
         try:
-            self._sight, won = await self._within(min(longest, _ATTEMPT), self._try)
+            sight, won = await self._within(min(longest, _ATTEMPT), self._try)
         except (PushError, TimeoutError) as error:
             if first and not isinstance(error, Unreachable | TimeoutError):
                 raise
             _LOG.warning("the lease: %s", str(error) or "the API server does not answer in time")
             return False
+        self._sight = sight
         if won:
             # Counted from before the request: the API server may have taken it as early as that.
             self._until = began + RENEW_DEADLINE
-        elif self._sight and self._sight.lease.holder not in ("", self.me):
+        elif sight.lease.holder not in ("", self.me):
             self._until = -math.inf  # somebody else leads: no waiting for the deadline
         return won
 
@@ -136,7 +140,7 @@ class Election:
         running = asyncio.get_running_loop().run_in_executor(self._threads, call)
         return await asyncio.wait_for(running, seconds)
 
-    def _try(self) -> tuple[Sight | None, bool]:
+    def _try(self) -> tuple[Sight, bool]:
         before, found = self._sight, self._leases.read()
         lease, stored = found or (None, None)
         now = self._clocks.steady()
@@ -144,7 +148,9 @@ class Election:
         wanted = claim(self.me, sight, now, self._clocks.date())
         if wanted is None or not self._leases.write(wanted, stored):
             return sight, False
-        return Sight(wanted, now), True
+        # A lease counts from before it was written, a stand-in from when it was surely there.
+        since = self._clocks.steady() if wanted.stands_in else now
+        return see(sight, wanted, since), wanted.holder == self.me
 
     def _give_back(self) -> None:
         for _ in range(2):  # a renewal may just be under way, and be faster

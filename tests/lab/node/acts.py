@@ -39,6 +39,7 @@ class Acts:
         self.screen.step("helm install: two replicas, default security values, no extra rights")
         with self.stage.timed("both replicas ready"):
             self._release.upgrade()
+        self._pods.leader()  # the first start of all waits for 15 s
         self.stage.show("get", "pods,lease", namespace=NAMESPACE)
         assert len(self._pods.all()) == 2, "two replicas by default"
 
