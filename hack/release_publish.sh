@@ -14,7 +14,8 @@ trap 'rm -rf "$work"' EXIT
 cp -R helm/exchange-push-operator "$work/chart"
 sed -i.before -e "s|^  repository: .*|  repository: $image|" -e "s|^  digest: .*|  digest: $digest|" \
     "$work/chart/values.yaml"
-rm "$work/chart/values.yaml.before"
+sed -i.before -e "s|^      image: .*|      image: $image@$digest|" "$work/chart/Chart.yaml"
+rm "$work/chart/values.yaml.before" "$work/chart/Chart.yaml.before"
 grep -q "^  digest: sha256:" "$work/chart/values.yaml" ||
     { echo "release: the chart does not name the image's digest" >&2; exit 1; }
 helm package "$work/chart" --destination "$work"

@@ -258,6 +258,8 @@ def test_the_version_is_that_of_the_package() -> None:
     project = (ROOT / "pyproject.toml").read_text()
     chart = yaml.safe_load((CHART / "Chart.yaml").read_text())
     assert f'\nversion = "{chart["appVersion"]}"\n' in project
+    (image,) = yaml.safe_load(chart["annotations"]["artifacthub.io/images"])
+    assert image["image"] == f"{NAME}:{chart['appVersion']}"
 
 
 def test_an_existing_service_account_is_used_by_name() -> None:

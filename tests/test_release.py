@@ -20,7 +20,8 @@ echo "$(basename "$0") $*" >>"$LOG"
 case "$*" in
 *inspect*) echo "$INSPECTED" ;;
 push*) echo "Digest: sha256:c4a47" >&2 ;;
-package*) sed -n '/^image:/,/^[a-z]*:$/p' "$2/values.yaml" >>"$LOG" ;;
+package*) sed -n '/^image:/,/^[a-z]*:$/p' "$2/values.yaml" >>"$LOG"
+    grep "  image: " "$2/Chart.yaml" >>"$LOG" ;;
 "env GOPATH") echo /nowhere ;;
 esac
 """
@@ -102,6 +103,7 @@ def test_image_and_chart_are_signed_by_digest_and_the_chart_names_the_images(
     assert f"cosign sign --yes --recursive {image}@{DIGEST}" in runner.calls
     assert f"  repository: {image}\n" in runner.calls
     assert f"  digest: {DIGEST}\n" in runner.calls
+    assert f"      image: {image}@{DIGEST}\n" in runner.calls  # for Artifact Hub's scans
     chart = "ghcr.io/fabrikam/charts/exchange-push-operator@sha256:c4a47"
     assert f"cosign sign --yes {chart}" in runner.calls
 

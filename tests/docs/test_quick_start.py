@@ -22,9 +22,9 @@ PAGE = (ROOT / "docs" / "quick-start.md").read_text("utf-8")
 ELSEWHERE = ("make demo", "make image ", "docker push ")
 
 
-def commands() -> list[str]:
+def commands(page: str = PAGE) -> list[str]:
     """Every command of the page, in order; a line that ends with a backslash goes on."""
-    blocks: list[str] = re.findall(r"```sh\n(.*?)```", PAGE, re.DOTALL)
+    blocks: list[str] = re.findall(r"```sh\n(.*?)```", page, re.DOTALL)
     lines = "".join(blocks).replace("\\\n", "").splitlines()
     return [line for line in lines if line and not line.startswith("#")]
 
@@ -94,6 +94,14 @@ def typed(lab: RunningLab, desk: Path, command: str) -> str:
     )
     assert done.returncode == 0, f"{command}\n{done.stdout}{done.stderr}"
     return done.stdout
+
+
+def test_the_readme_shows_nothing_but_commands_of_the_page() -> None:
+    readme = (ROOT / "README.md").read_text("utf-8")
+    part = readme.partition("\n## Quick start on a real cluster\n")[2].partition("\n## ")[0]
+    shown = commands(part)
+    assert shown == [command for command in commands() if command in shown]
+    assert len(shown) >= 9
 
 
 def test_what_the_page_leaves_to_others_is_only_what_needs_a_registry() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -48,6 +49,10 @@ def test_what_was_done_stands_in_the_audit_and_in_the_metrics(running_lab: Runni
     for endpoint in ("exchange", "graph", "entra"):
         assert value(metrics(lab), "exchange_push_remote_requests_total", endpoint=endpoint)
     assert value(metrics(lab), "exchange_push_kube_requests_total", resource="secrets", verb="get")
+
+    assert value(metrics(lab), "exchange_push_config_interval_seconds", **here) == 1  # the cap
+    ends = "exchange_push_config_client_certificate_not_after_timestamp_seconds"
+    assert (value(metrics(lab), ends, **here) or 0) > datetime.now(UTC).timestamp()
 
     lab.kubectl("delete", "epc/fabrikam")
     gone = "exchange_push_config_suspended"

@@ -33,7 +33,9 @@ def test_one_works_and_the_other_one_is_ready_and_silent(replicas: Replicas) -> 
 
     assert replicas.changes(leader) != []
     assert replicas.calls(standby) == []
-    for one in (leader, standby):
+    for one, leads in ((leader, 1.0), (standby, 0.0)):
+        told = f'exchange_push_leader{{lease="exchange-push-operator"}} {leads}\n'
+        assert told in one.health("/metrics")[1]
         assert one.health("/livez") == (200, "ok\n")
         assert one.health("/readyz") == (200, "ok\n")
 
