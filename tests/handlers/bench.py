@@ -13,7 +13,7 @@ from answers import NOW
 from exchange_push_operator.core import status as statuses
 from exchange_push_operator.core.cluster import Conflict, Resource
 from exchange_push_operator.core.config import FINALIZER, SUSPENDED
-from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.plan import Finding, holds
 from exchange_push_operator.core.reasons import Reason
@@ -154,7 +154,6 @@ class Recorder:
         self.events += [(resource["metadata"]["name"], event.reason) for event in events]
 
 
-Peers = Callable[[], Sequence[Peer]]
 Script = Callable[[Resource, Peers, Memory], Outcome]
 
 

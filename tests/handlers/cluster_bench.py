@@ -20,6 +20,7 @@ from exchange_push_operator.adapters.kubernetes_events import EventRecorder
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.core import status as statuses
 from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.plan import Finding, holds
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.schedule import Requeue
@@ -29,7 +30,7 @@ from exchange_push_operator.handlers.replica import Replica
 from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.watching import kopf_settings, register
 from exchange_push_operator.reconcile import Memory, Outcome
-from handlers.bench import Peers, Script
+from handlers.bench import Script
 from lab import wait
 from lab.binaries import helm_binary
 from lab.control_plane import ControlPlane

@@ -8,11 +8,12 @@ import pytest
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import ABANDON, RECONCILE_REQUESTED_AT, SUSPENDED
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import Memory, Outcome
-from handlers.bench import STEADY, Bench, Peers, Script, ready, until
+from handlers.bench import STEADY, Bench, Script, ready, until
 
 NEVER = Requeue("never", 3600, 120)
 
@@ -323,7 +324,7 @@ def seeing(peers_seen: dict[str, list[str | None]]) -> Script:
 
     def script(resource: Resource, peers: Peers, _memory: Memory) -> Outcome:
         name = resource["metadata"]["name"]
-        peers_seen[name] = [peer.organization_id for peer in peers()]
+        peers_seen[name] = [peer.organization_id for peer in peers("org")]
         return Outcome(ready(resource, organizationId="org"), NEVER)
 
     return script
@@ -335,8 +336,8 @@ def test_an_organization_is_known_to_the_next_pass_without_the_watch() -> None:
         bench.objects.create("a")
         bench.objects.create("b")
         bench.call(bench.mute_the_watch)
-        # a is looked at, then b, which sees a's; then a again, because b joined it.
-        until(lambda: bench.looks == ["a", "b", "a"], "three looks")
+        # a is looked at, then b, which sees a's; then both again, because b joined a.
+        until(lambda: bench.looks == ["a", "b", "a", "b"], "four looks")
         until(lambda: seen == {"a": ["org"], "b": ["org"]}, "both to know each other")
 
 

@@ -13,11 +13,12 @@ from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_i
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import FINALIZER, RECONCILE_REQUESTED_AT
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.reconcile import Memory, Outcome
-from handlers.bench import Peers, Script
+from handlers.bench import Script
 from handlers.cluster_bench import (
     STEADY,
     Operator,

@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 
 from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.lease import Lease
 from exchange_push_operator.handlers.controller import Controller, Limits
 from exchange_push_operator.handlers.lease import Clocks, Election
@@ -18,7 +19,7 @@ from exchange_push_operator.handlers.passes import Doors, Logic
 from exchange_push_operator.handlers.replica import Replica
 from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.reconcile import Memory, Outcome
-from handlers.bench import STEADY, Objects, Peers, Recorder, ready
+from handlers.bench import STEADY, Objects, Recorder, ready
 from handlers.test_lease import Clock, Stored
 
 DATE = datetime(2026, 11, 21, 9, tzinfo=UTC)

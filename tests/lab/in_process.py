@@ -321,7 +321,7 @@ class Operator:
     def step(self) -> Outcome:
         """One pass, and what the controller does with its outcome."""
         peers = tuple(self.lab.peers)
-        outcome = reconcile(self.lab.resource, lambda: peers, self.world, self.memory)
+        outcome = reconcile(self.lab.resource, lambda _: peers, self.world, self.memory)
         self._store(outcome)
         return outcome
 

@@ -110,6 +110,19 @@ class KubernetesApi:
             Invalid: another 4xx.
             Unreachable: no answer, or a 5xx.
         """
+        response, content = self.ask(method, path, body, content_type)
+        if response.status >= HTTPStatus.BAD_REQUEST:
+            return _refusal(response, content, f"{method} {path}")
+        try:
+            return json.loads(content)
+        except (ValueError, RecursionError) as error:
+            message = f"what answers {method} {path} is not the API server: it sends no JSON"
+            raise Unreachable(message) from error
+
+    def ask(
+        self, method: str, path: str, body: Any = None, content_type: str = "application/json"
+    ) -> tuple[Any, bytes]:
+        """Whatever answer comes, and its body as it is. Raises: Unreachable where none comes."""
         headers = {"Accept": "application/json", "Content-Type": content_type}
         url = self._client.configuration.host + path
         try:
@@ -117,16 +130,9 @@ class KubernetesApi:
             response = self._client.call_api(
                 method, url, headers, body, _request_timeout=self._timeouts
             )
-            content = response.read()  # type: ignore[no-untyped-call]  # the client has no hints
+            return response, response.read()  # type: ignore[no-untyped-call]  # the client has no hints
         except (ApiException, ConfigException, HTTPError, OSError) as error:
             message = f"the API server does not answer {method} {path}: {_cause(error)}"
-            raise Unreachable(message) from error
-        if response.status >= HTTPStatus.BAD_REQUEST:
-            return _refusal(response, content, f"{method} {path}")
-        try:
-            return json.loads(content)
-        except (ValueError, RecursionError) as error:
-            message = f"what answers {method} {path} is not the API server: it sends no JSON"
             raise Unreachable(message) from error
 
 

@@ -13,10 +13,10 @@ import queue
 import threading
 import uuid
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Generic, TypeAlias, TypeVar
+from typing import Generic, TypeAlias, TypeVar
 
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.core.cluster import Resource
@@ -73,7 +73,8 @@ class _Recent(OrderedDict[K, V], Generic[K, V]):
             self.popitem(last=False)
 
 
-_Item: TypeAlias = tuple[Resource, Event] | None
+_Reference: TypeAlias = Mapping[str, str]
+_Item: TypeAlias = tuple[_Reference, Event] | None
 
 
 class EventRecorder:
@@ -104,7 +105,7 @@ class EventRecorder:
         """Tell what happened to a resource. Returns at once and never raises."""
         for event in events:
             try:
-                self._waiting.put_nowait((resource, event))
+                self._waiting.put_nowait((_reference(resource), event))  # an object is large
             except queue.Full:
                 _LOG.warning("too many events are waiting; dropped one: %s", event.reason)
 
@@ -122,9 +123,9 @@ class EventRecorder:
         item = self._waiting.get()
         if item is None:
             return False
-        resource, event = item
+        regarding, event = item
         try:
-            self._write(resource, event)
+            self._write(regarding, event)
         except PushError as error:
             _LOG.warning("an event was dropped (%s): %s", event.reason, error)
         except Exception as error:  # noqa: BLE001 - a bug in one event must not end all
@@ -141,8 +142,8 @@ class EventRecorder:
         )
         self._told.add(kind)
 
-    def _write(self, resource: Resource, event: Event) -> None:
-        now, uid = self._now(), resource["metadata"]["uid"]
+    def _write(self, regarding: _Reference, event: Event) -> None:
+        now, uid = self._now(), regarding["uid"]
         series = self._series.get((uid, event))
         if series is not None and now - series.last > SERIES_WINDOW:
             series = None
@@ -152,40 +153,39 @@ class EventRecorder:
             _LOG.debug("an event was dropped (%s): the object has had too many", event.reason)
             return
         self._budgets[uid] = left
-        counted = self._count(resource, series, now) if series else None
-        self._series[uid, event] = counted or self._create(resource, event, now)
+        counted = self._count(regarding, series, now) if series else None
+        self._series[uid, event] = counted or self._create(regarding, event, now)
 
-    def _create(self, resource: Resource, event: Event, now: datetime) -> Series:
-        metadata = resource["metadata"]
-        stem = metadata["name"][:_LONGEST_NAME].rstrip("-.")
+    def _create(self, regarding: _Reference, event: Event, now: datetime) -> Series:
+        stem = regarding["name"][:_LONGEST_NAME].rstrip("-.")
         name = f"{stem}.{uuid.uuid4().hex[:16]}"
         body = {
             "apiVersion": "events.k8s.io/v1",
             "kind": "Event",
-            "metadata": {"name": name, "namespace": metadata["namespace"]},
+            "metadata": {"name": name, "namespace": regarding["namespace"]},
             "eventTime": _micro_time(now),
             "type": event.type,
             "reason": event.reason,
             "action": "Reconcile",
             "note": _cut(event.message),
-            "regarding": _reference(resource),
+            "regarding": regarding,
             "reportingController": CONTROLLER,
             "reportingInstance": self._instance,
         }
-        self._api.call("POST", _path(metadata["namespace"]), body)
+        self._api.call("POST", _path(regarding["namespace"]), body)
         return Series(name, 1, now)
 
-    def _count(self, resource: Resource, series: Series, now: datetime) -> Series | None:
+    def _count(self, regarding: _Reference, series: Series, now: datetime) -> Series | None:
         """Count a repetition; None where the event has expired meanwhile."""
         count = series.count + 1
         patch = {"series": {"count": count, "lastObservedTime": _micro_time(now)}}
-        path = f"{_path(resource['metadata']['namespace'])}/{series.name}"
+        path = f"{_path(regarding['namespace'])}/{series.name}"
         if self._api.call("PATCH", path, patch, "application/merge-patch+json") is None:
             return None
         return Series(series.name, count, now)
 
 
-def _reference(resource: Resource) -> dict[str, Any]:
+def _reference(resource: Resource) -> _Reference:
     metadata = resource["metadata"]
     names = ("namespace", "name", "uid", "resourceVersion")
     return {

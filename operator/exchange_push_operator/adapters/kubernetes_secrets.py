@@ -5,12 +5,13 @@ from __future__ import annotations
 import base64
 import json
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any
+from urllib.parse import quote
 
-from kubernetes.client import ApiClient, ApiException, CoreV1Api
-from kubernetes.config import ConfigException
-from urllib3.exceptions import HTTPError
+from kubernetes.client import ApiClient
 
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.core.errors import PushError, Refused, Unreachable
 from exchange_push_operator.core.reasons import Reason
 
@@ -21,7 +22,7 @@ class KubernetesSecrets:
     """Fills the port ``Secrets``."""
 
     def __init__(self, client: ApiClient) -> None:
-        self._api = CoreV1Api(client)
+        self._api = KubernetesApi(client, _TIMEOUTS)
 
     def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
         """The decoded entries of a Secret and its resourceVersion.
@@ -31,18 +32,15 @@ class KubernetesSecrets:
             Unreachable: no answer, or none that can be used.
         """
         secret = f"{namespace}/{name}"
+        path = f"/api/v1/namespaces/{namespace}/secrets/{quote(name, safe='')}"
         try:
-            # The bare response: the client has no part in decoding, so nothing it may log or
-            # quote in an error holds the entries. Its annotations know only the decoded one.
-            response: Any = self._api.read_namespaced_secret(
-                name, namespace, _preload_content=False, _request_timeout=_TIMEOUTS
-            )
-            body = response.data
-        except ApiException as error:
-            raise _translated(error, secret) from error
-        except (ConfigException, HTTPError, OSError) as error:
+            # The bare answer: nobody has decoded it, so no error quotes an entry.
+            response, body = self._api.ask("GET", path)
+        except Unreachable as error:
             message = f"Secret {secret}: the API server does not answer"
             raise Unreachable(message) from error
+        if response.status != HTTPStatus.OK:
+            raise _refusal(response.status, secret)
         return _entries(body, secret)
 
 
@@ -59,8 +57,8 @@ def _entries(body: bytes, secret: str) -> tuple[dict[str, bytes], str]:
         raise Unreachable(message) from None
 
 
-def _translated(error: ApiException, secret: str) -> PushError:
-    match error.status:
+def _refusal(status: int, secret: str) -> PushError:
+    match status:
         case 404:
             cure = "create it, or correct its name in spec"
             return Refused(Reason.SECRET_NOT_FOUND, f"Secret {secret} does not exist; {cure}")
@@ -68,5 +66,5 @@ def _translated(error: ApiException, secret: str) -> PushError:
             cure = "grant the operator's service account get on it (chart: RBAC for this namespace)"
             return Refused(Reason.ACCESS_DENIED, f"Secret {secret} may not be read; {cure}")
         case _:
-            text = f"the API server answers HTTP {error.status}"
+            text = f"the API server answers HTTP {status}"
             return Unreachable(f"Secret {secret}: {text}")

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused
@@ -20,6 +21,10 @@ class Peer:
     created: str
     organization_id: str | None
     deleting: bool
+
+
+Peers: TypeAlias = Callable[[str], Sequence[Peer]]
+"""Gives the other resources of an organisation, as they are known at this moment."""
 
 
 def older_peer(config: PushConfig, organization_id: str, peers: Iterable[Peer]) -> str | None:

@@ -17,6 +17,7 @@ from exchange_push_operator.handlers.workqueue import Key
 
 # Annotations that ask for something; all others are none of our business.
 _REQUESTS = (RECONCILE_REQUESTED_AT, SUSPENDED, ABANDON)
+_NOBODY: frozenset[Key] = frozenset()
 _Signature: TypeAlias = tuple[str | int | bool | None, ...]
 
 
@@ -51,7 +52,6 @@ class Cache:
     def __init__(self) -> None:
         """Start empty."""
         self._known: dict[Key, Known] = {}
-        self._peers: dict[Key, Peer] = {}
         self._members: dict[str, set[Key]] = {}
 
     def __iter__(self) -> Iterator[Key]:
@@ -79,21 +79,20 @@ class Cache:
         new, old = _known(key, resource), self._known.get(key)
         if old is not None and not listed and _is_older(new, old):
             return Noticed()
-        self._known[key], self._peers[key] = new, new.peer
+        self._known[key] = new
         asks = old is None or old.signature != new.signature
         return Noticed(asks, self._move(key, old.peer if old else None, new.peer))
 
     def remove(self, key: Key) -> Noticed:
         """The object is gone."""
         old = self._known.pop(key, None)
-        self._peers.pop(key, None)
         return Noticed(organizations=self._move(key, old.peer if old else None, None))
 
-    def peers(self, key: Key) -> Sequence[Peer]:
-        """All other resources, as they are known at this moment. Safe in every thread."""
-        others = self._peers.copy()  # one step of the interpreter
-        others.pop(key, None)
-        return tuple(others.values())
+    def peers(self, key: Key, organization: str) -> Sequence[Peer]:
+        """The other resources of an organisation, as they are known. Safe in every thread."""
+        members = self._members.get(organization, _NOBODY).copy()  # one step of the interpreter
+        others = (self._known.get(member) for member in members - {key})
+        return tuple(known.peer for known in others if known is not None)
 
     def members(self, organizations: frozenset[str]) -> set[Key]:
         """The resources of some organisations."""

@@ -7,16 +7,17 @@ and a pass waits for Exchange most of its time.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 from exchange_push_operator.core.cluster import Objects, Recorder, Resource
 from exchange_push_operator.core.conditions import find, following
-from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.core.conflict import Peers
 from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.reasons import Reason
@@ -38,7 +39,7 @@ PROGRESS_AFTER = 0.5
 class Logic:
     """The reconciler as the handlers see it. ``reconcile`` blocks, the others do not."""
 
-    reconcile: Callable[[Resource, Callable[[], Sequence[Peer]], Memory], Outcome]
+    reconcile: Callable[[Resource, Peers, Memory], Outcome]
     progressing: Callable[[Resource], Status]
     clock: Callable[[], datetime]
 
@@ -117,8 +118,10 @@ class Passes:
         self, key: Key, resource: Resource, roster: Roster
     ) -> tuple[Outcome, Resource]:
         memory = roster.memory(key, resource["metadata"]["uid"])
-        memory.superseded = lambda: roster.moved_on(key, resource)
-        running = self._threaded(self._logic.reconcile, resource, lambda: roster.peers(key), memory)
+        memory.superseded = roster.moved_on(key, resource)
+        running = self._threaded(
+            self._logic.reconcile, resource, partial(roster.peers, key), memory
+        )
         # Both are waited for, come what may: the key must not be let go while its thread runs.
         outcome, shown = await asyncio.gather(
             running, self._show_progress(running, resource, roster), return_exceptions=True

@@ -50,9 +50,9 @@ class Roster:
         known = self._cache.get(key)
         return known.lane if known else "/".join(key)
 
-    def peers(self, key: Key) -> Sequence[Peer]:
-        """All other resources, as they are known at this moment. Safe in every thread."""
-        return self._cache.peers(key)
+    def peers(self, key: Key, organization: str) -> Sequence[Peer]:
+        """The other resources of an organisation, as they are known. Safe in every thread."""
+        return self._cache.peers(key, organization)
 
     def memory(self, key: Key, uid: str) -> Memory:
         """What the reconciler keeps between the passes of one object."""
@@ -94,15 +94,25 @@ class Roster:
         """A pass read or wrote an object itself: it need not be woken for what it knows.
 
         From here on other passes know which organisation the object is of; the watch would tell
-        them too late (safety rule 7).
+        them too late (safety rule 7). It is looked at again itself where it meets others there:
+        they may have come while its pass ran.
         """
         key = key_of(resource)
-        self._wake_others(key, self._cache.put(key, resource))
+        if self._wake_others(key, self._cache.put(key, resource)):
+            self._queue.add(key)
 
-    def moved_on(self, key: Key, resource: Resource) -> bool:
-        """Whether the object asks for something else by now, or is gone. Safe in every thread."""
-        known = self._cache.get(key)
-        return known is None or known.signature != signature(resource)
+    def moved_on(self, key: Key, resource: Resource) -> Callable[[], bool]:
+        """Tells whether the object asks for something else by now, or is gone.
+
+        Safe in every thread. It lives on in the resource's memory, so it keeps no object.
+        """
+        asked = signature(resource)
+
+        def has_moved_on() -> bool:
+            known = self._cache.get(key)
+            return known is None or known.signature != asked
+
+        return has_moved_on
 
     def gone(self, key: Key, uid: str) -> None:
         """An object is gone; nothing happens where another of its name has come already."""
@@ -120,9 +130,12 @@ class Roster:
         else:
             self._queue.add(key, urgent=False)
 
-    def _wake_others(self, key: Key, noticed: Noticed) -> None:
-        for other in self._cache.members(noticed.organizations) - {key}:
+    def _wake_others(self, key: Key, noticed: Noticed) -> bool:
+        """Look at those whose organisation it joined or left; whether there are any."""
+        others = self._cache.members(noticed.organizations) - {key}
+        for other in others:
             self._queue.add(other)
+        return bool(others)
 
 
 def key_of(resource: Resource) -> Key:

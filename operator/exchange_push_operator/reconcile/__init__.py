@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
@@ -10,7 +10,7 @@ from typing import Any
 
 from exchange_push_operator.core import organization, status
 from exchange_push_operator.core.config import FINALIZER, PushConfig
-from exchange_push_operator.core.conflict import Peer, check_conflict
+from exchange_push_operator.core.conflict import Peer, Peers, check_conflict
 from exchange_push_operator.core.errors import PushError, Refused, SpecError
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.fit import fit
@@ -30,10 +30,10 @@ from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.report import report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
-from exchange_push_operator.reconcile.walk import walk
+from exchange_push_operator.reconcile.walk import Walk, walk
 from exchange_push_operator.reconcile.world import Locks, Memory, World
 
-__all__ = ["Locks", "Memory", "Outcome", "Peer", "World", "reconcile"]
+__all__ = ["Locks", "Memory", "Outcome", "Peer", "Peers", "World", "reconcile"]
 
 _UNREADABLE_RETRY = 600.0
 _ABANDONED = (
@@ -44,7 +44,7 @@ _NEVER = Requeue("never", _UNREADABLE_RETRY, _UNREADABLE_RETRY)
 
 def reconcile(
     resource: Mapping[str, Any],
-    peers: Callable[[], Sequence[Peer]],
+    peers: Peers,
     world: World,
     memory: Memory,
 ) -> Outcome:
@@ -56,7 +56,7 @@ def reconcile(
 
 def _reconcile(
     resource: Mapping[str, Any],
-    peers: Callable[[], Sequence[Peer]],
+    peers: Peers,
     world: World,
     memory: Memory,
 ) -> Outcome:
@@ -80,7 +80,7 @@ def _reconcile(
 def _looking(
     resource: Mapping[str, Any],
     config: PushConfig,
-    peers: Callable[[], Sequence[Peer]],
+    peers: Peers,
     world: World,
     memory: Memory,
 ) -> Outcome:
@@ -95,7 +95,7 @@ def _looking(
 def _without_looking(
     resource: Mapping[str, Any],
     config: PushConfig,
-    peers: Callable[[], Sequence[Peer]],
+    peers: Peers,
     world: World,
     now: datetime,
 ) -> Outcome | None:
@@ -126,7 +126,7 @@ def _finalizer(config: PushConfig, world: World) -> bool | None:
 def _signed_in(
     resource: Mapping[str, Any],
     config: PushConfig,
-    peers: Callable[[], Sequence[Peer]],
+    peers: Peers,
     world: World,
     memory: Memory,
 ) -> Outcome:
@@ -139,7 +139,10 @@ def _signed_in(
     if config.status.get("organizationId") != organization_id:
         if config.deleting:
             return deletion.let_go(config, f"in {organization_id} it has changed nothing")
-        return _introduce(resource, config, organization_id, observed, world.clock())
+        claim = _introduce(resource, config, organization_id, observed, world.clock())
+        if _lost(config, organization_id, peers) is not None:
+            return claim
+        return _at_first_sight(resource, session, memory, observed, claim)
     lost = _lost(config, organization_id, peers)  # who has lost need not wait to hear it
     if lost is None:
         # One writer per organisation: whoever had to wait looks at what the other one did.
@@ -153,11 +156,9 @@ def _signed_in(
     raise lost
 
 
-def _lost(
-    config: PushConfig, organization_id: str, peers: Callable[[], Sequence[Peer]]
-) -> Refused | None:
+def _lost(config: PushConfig, organization_id: str, peers: Peers) -> Refused | None:
     try:
-        check_conflict(config, organization_id, peers())
+        check_conflict(config, organization_id, peers(organization_id))
     except Refused as lost:
         return lost
     return None
@@ -174,13 +175,42 @@ def _with_lock(
 def _walk(
     resource: Mapping[str, Any], session: Session, memory: Memory, observed: Observations
 ) -> Outcome:
-    config, world = session.config, session.world
-    passive = config.observe or world.read_only
     refused = next(iter(observed.refusals()), None)
     if refused is not None:
         raise refused
-    result = walk(session, memory, observed, may_write=not passive)
-    outcome = report(resource, session, result, world.clock(), passive=passive)
+    result = walk(session, memory, observed, may_write=not _passive(session))
+    return _told(resource, session, memory, result)
+
+
+def _at_first_sight(
+    resource: Mapping[str, Any],
+    session: Session,
+    memory: Memory,
+    observed: Observations,
+    claim: Outcome,
+) -> Outcome:
+    """Tell all at once of an organisation that is in order; the claim alone where it is not.
+
+    Nothing is changed before the claim has been written (safety rule 7).
+    """
+    if next(iter(observed.refusals()), None) is not None:
+        return claim
+    claimed = {**resource, "status": claim.status}
+    session = replace(session, config=replace(session.config, status=claim.status))
+    result = walk(session, memory, observed, may_write=False)
+    if result.remaining and not _passive(session):
+        return claim
+    return _told(claimed, session, memory, result)
+
+
+def _passive(session: Session) -> bool:
+    """Whether nothing is to be changed, by mode or by setting."""
+    return session.config.observe or session.world.read_only
+
+
+def _told(resource: Mapping[str, Any], session: Session, memory: Memory, result: Walk) -> Outcome:
+    config, passive = session.config, _passive(session)
+    outcome = report(resource, session, result, session.world.clock(), passive=passive)
     if not follows(outcome.status, result.done):
         outcome = replace(outcome, drift=drift(config, memory, result))
     if memory.unreachable_since is None or outcome.requeue.kind != "steady":

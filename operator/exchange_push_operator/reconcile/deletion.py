@@ -6,14 +6,14 @@ finalizer that would have to be taken off.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from exchange_push_operator.core.conditions import IN_SYNC, READY, RECONCILING, STALLED_CONDITION
 from exchange_push_operator.core.config import ABANDON, FINALIZER, PushConfig
-from exchange_push_operator.core.conflict import Peer, older_peer
+from exchange_push_operator.core.conflict import Peers, older_peer
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.looks import Observations
@@ -58,14 +58,14 @@ def wanted(config: PushConfig) -> bool:
     return config.disable_on_delete and not config.observe
 
 
-def at_once(config: PushConfig, peers: Callable[[], Sequence[Peer]]) -> Outcome | None:
+def at_once(config: PushConfig, peers: Peers) -> Outcome | None:
     """Let a deleted object go that has nothing to undo; nobody is asked anything."""
     if not wanted(config) or FINALIZER not in config.finalizers:
         return let_go(config)
     claimed = config.status.get("organizationId")
     if claimed is None:  # it is written before anything else is (safety rule 7)
         return let_go(config, "it has changed nothing, so there is nothing to undo")
-    older = older_peer(config, claimed, peers())
+    older = older_peer(config, claimed, peers(claimed))
     if older is not None:
         return let_go(config, f"{older} describes the same organization and keeps it as it is")
     return None

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
+from types import MappingProxyType
+from typing import Any
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled, Unreachable
@@ -11,30 +13,39 @@ from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Finding, Plan, fails, unknown
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.stage import Stage
 from exchange_push_operator.stages import STAGES
 
 Plans = Mapping[str, Plan]
+_NOTHING: Plans = MappingProxyType({})
 _WAITING = unknown(Reason.WAITS_FOR_CONFIGURATION, "waits for PrerequisitesMet")
 
 
-def judge(config: PushConfig, observed: Observations, now: datetime) -> Plans:
+def judge(
+    config: PushConfig, observed: Observations, now: datetime, known: Plans = _NOTHING
+) -> Plans:
     """One plan for each stage, by condition, in the order of the stages.
 
-    Where the prerequisites are not met, what cannot be looked at waits for them: a server that is
-    too old lacks cmdlets, and that is no matter of rights.
+    What is ``known`` is not judged again. Where the prerequisites are not met, what cannot be
+    looked at waits for them: a server that is too old lacks cmdlets, and that is no matter of
+    rights.
     """
     plans: dict[str, Plan] = {}
     unmet = False
     for stage in STAGES:
         try:
-            with reading(stage.condition):
-                seen = stage.observe(config, observed)
-            plan = stage.plan(config, seen, now)
+            plan = known.get(stage.condition) or _plan(stage, config, observed, now)
         except PushError as error:
             plan = Plan(_WAITING if unmet else finding_of(error))
         plans[stage.condition] = plan
         unmet = unmet or (stage is STAGES[0] and blocks(plan))
     return plans
+
+
+def _plan(stage: Stage[Any], config: PushConfig, observed: Observations, now: datetime) -> Plan:
+    with reading(stage.condition):
+        seen = stage.observe(config, observed)
+    return stage.plan(config, seen, now)
 
 
 def blocks(plan: Plan) -> bool:

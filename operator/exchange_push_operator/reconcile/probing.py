@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Sequence
 from datetime import datetime, timedelta
+from hashlib import sha256
 
 from exchange_push_operator.core import organization, push_proxy
 from exchange_push_operator.core.commands import Cmdlet, Row
@@ -84,14 +85,15 @@ def recall(session: Session, memory: Memory, observed: Observations, now: dateti
     current = verified.get("observedGeneration") == session.config.generation
     if verified.get("status") != "True" or not current:
         return
+    state = _fingerprint(observed)
     for row in status.get("servers") or ():
         if row.get("probe") == "Succeeded":
             when = now - session.world.chance() * interval
-            memory.probed[row["name"]] = (when, _fingerprint(observed))
+            memory.probed[row["name"]] = (when, state)
 
 
 def _fingerprint(observed: Observations) -> str:
-    """What a success rests on: it is worth nothing once any of this has changed."""
+    """A digest of what a success rests on: it is worth nothing once any of this has changed."""
     looks: tuple[Cmdlet, ...] = (
         organization.AUTH_CONFIG,
         organization.AUTH_SERVERS,
@@ -99,7 +101,7 @@ def _fingerprint(observed: Observations) -> str:
     )
     answers = (observed.cmdlets.get((ORGANIZATION, look)) for look in looks)
     rows = [[_of_substance(row) for row in answer.rows] if answer else [] for answer in answers]
-    return json.dumps(rows, sort_keys=True, default=str)
+    return sha256(json.dumps(rows, sort_keys=True, default=str).encode()).hexdigest()
 
 
 def _of_substance(row: Row) -> Row:

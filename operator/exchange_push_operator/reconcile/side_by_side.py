@@ -14,10 +14,11 @@ Together: TypeAlias = Callable[[Callable[[str], Any], Sequence[str]], list[Any]]
 
 
 def side_by_side(ask: Callable[[str], Any], servers: Sequence[str]) -> list[Any]:
-    """One thread for each, eight at a time; a slow one keeps nobody waiting but the caller."""
+    """Eight at a time, the first in the caller's thread; a slow one keeps only him waiting."""
     if len(servers) <= 1:
         return [ask(name) for name in servers]
-    with ThreadPoolExecutor(min(_AT_ONCE, len(servers)), "ask") as threads:
+    first, *others = servers
+    with ThreadPoolExecutor(min(_AT_ONCE - 1, len(others)), "ask") as threads:
         # The context carries the resource's name to the log lines of the thread.
-        running = [threads.submit(copy_context().run, ask, name) for name in servers]
-        return [one.result() for one in running]
+        running = [threads.submit(copy_context().run, ask, name) for name in others]
+        return [ask(first), *(one.result() for one in running)]

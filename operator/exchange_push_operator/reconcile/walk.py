@@ -113,12 +113,13 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
 def _look_closer(
     session: Session, memory: Memory, observed: Observations, now: datetime
 ) -> tuple[Observations, Plans]:
-    """Judge; and where all else is as declared, probe and judge again."""
+    """Judge; and where all else is as declared, probe and judge what the probes are for."""
     plans = bridged(judge(session.config, observed, now), session, memory, now)
     if not _in_order(plans) or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now)
-    return observed, bridged(judge(session.config, observed, now), session, memory, now)
+    others = {name: plan for name, plan in plans.items() if name != _LAST}
+    return observed, judge(session.config, observed, now, others)
 
 
 def _in_order(plans: Plans) -> bool:

@@ -13,7 +13,7 @@ import re
 import signal
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,6 +29,7 @@ from lab.in_process import lab
 from lab.installation import Installation, Manifest, Names
 from lab.processes import Process, Processes
 from lab.resources import resource
+from lab.scale.processor_time import BENCHMARK, NAMES, by_process, since
 from lab.toolchain import SetupError, say
 
 _WITHIN = 600.0
@@ -56,7 +57,7 @@ class Measured:
 
     seconds: float
     memory: float
-    cpu: float
+    cpu: Mapping[str, float]
     writes: float
 
 
@@ -67,7 +68,7 @@ class Operator:
         """Start it."""
         self.log = processes.folder / f"operator-{number}.log"
         command = [sys.executable, "-m", "lab.scale.operator", *arguments]
-        self._processes = processes
+        self._processes, self._before = processes, by_process()
         self.started = time.monotonic()
         self._process: Process = processes.start(command, os.environ, self.log)
         self._proc = Path(f"/proc/{self._process.pid}")
@@ -76,19 +77,13 @@ class Operator:
         """Until so many resources have been looked at and are Ready; from the process' start."""
         wait.until(lambda: self._ready() >= count, _WITHIN, f"{count} resources", interval=0.1)
         seconds = time.monotonic() - self.started
-        return Measured(seconds, self.memory, self.cpu, self._writes())
+        return Measured(seconds, self.memory, since(self._before), self._writes())
 
     @property
     def memory(self) -> float:
         """Resident, in MiB."""
         found = re.search(r"VmRSS:\s+(\d+) kB", (self._proc / "status").read_text())
         return int(found[1]) / 1024 if found else 0.0
-
-    @property
-    def cpu(self) -> float:
-        """Seconds used so far."""
-        fields = (self._proc / "stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
     def stop(self) -> None:
         """SIGTERM."""
@@ -129,9 +124,9 @@ def _measure(size: Size, steady: float) -> bool:
         say("first start: every status is written")
         operator = Operator(processes, arguments, 1)
         first = operator.wait_until_ready(size.resources)
-        used, over = operator.cpu, time.monotonic() + steady
+        used, over = by_process(), time.monotonic() + steady
         wait.until(lambda: time.monotonic() >= over, steady + 5, "the time to pass", interval=0.5)
-        share = (operator.cpu - used) / steady
+        share = since(used)["operator"] / steady
         operator.stop()
         say("second start: nothing is to be written")
         operator = Operator(processes, arguments, 2)
@@ -146,10 +141,11 @@ def _tell(size: Size, first: Measured, again: Measured, share: float) -> bool:
     print(f"Python {platform.python_version()}, {size.resources} resources\n")
     rows = (
         ("all reconciled, status written", f"{first.seconds:.1f} s", f"{size.first:.0f} s"),
-        ("  CPU of the operator", f"{first.cpu:.1f} s", ""),
+        *_busy(first.cpu),
         ("  writes to the API server", f"{first.writes:.0f}", ""),
         ("  resident memory", f"{first.memory:.0f} MiB", f"{size.memory:.0f} MiB"),
         ("all reconciled after a restart", f"{again.seconds:.1f} s", f"{size.again:.0f} s"),
+        *_busy(again.cpu),
         ("  writes to the API server", f"{again.writes:.0f}", "0"),
         ("  resident memory", f"{again.memory:.0f} MiB", f"{size.memory:.0f} MiB"),
         ("CPU in the steady state", f"{share:.3f} cores", ""),
@@ -162,6 +158,11 @@ def _tell(size: Size, first: Measured, again: Measured, share: float) -> bool:
         and max(first.memory, again.memory) <= size.memory
         and again.writes == 0
     )
+
+
+def _busy(cpu: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
+    for name in (*NAMES.values(), BENCHMARK):
+        yield f"  processor time of {name}", f"{cpu[name]:.1f} s", ""
 
 
 @contextmanager

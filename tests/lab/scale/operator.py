@@ -11,7 +11,7 @@ from typing import Any
 
 from exchange_push_operator import __main__ as product
 from exchange_push_operator.reconcile import World
-from lab.scale.outside import Ports
+from lab.scale.ports import Ports
 
 
 def main() -> int:
