@@ -93,7 +93,8 @@ class _Api(BaseHTTPRequestHandler):
     bodies = (b'{"metadata": {}, "data": {"p": "%s"}}', b"[]", b"%s", b'{"data": {"p": 1}}')
 
     def do_GET(self) -> None:
-        status, _, body = self.path.rpartition("/")[2].partition("-")
+        name = self.path.rpartition("/")[2].partition("%")[0]
+        status, _, body = name.partition("-")
         text = self.bodies[int(body or 0)].replace(b"%s", CANARY.encode())
         self.send_response(int(status))
         self.send_header("content-type", "application/json")
@@ -140,3 +141,10 @@ def test_an_api_server_that_is_away_is_unreachable() -> None:
     settings.retries = False
     with ApiClient(settings) as client, pytest.raises(Unreachable, match="does not answer"):
         KubernetesSecrets(client).read("exchange", "fabrikam")
+
+
+@pytest.mark.lab
+def test_a_name_cannot_lead_to_another_address(broken: Secrets) -> None:
+    # This server answers with the status behind the last slash.
+    with pytest.raises(Unreachable, match="HTTP 500"):
+        broken.read("exchange", "500/403")

@@ -43,3 +43,13 @@ def test_changes_after_the_list_are_heard_although_their_versions_were_there_bef
     cache.put(KEY, sight(300, generation=3), listed=True)
     assert cache.put(KEY, sight(301, generation=4)).asks
     assert not cache.put(KEY, sight(300, generation=3)).asks
+
+
+def test_peers_are_the_others_of_one_organization() -> None:
+    cache = Cache()
+    for name, organization in (("a", "one"), ("b", "one"), ("c", "two"), ("d", None)):
+        cache.put(("exchange", name), sight(900, organization=organization))
+    assert [peer.name for peer in cache.peers(("exchange", "a"), "one")] == ["b"]
+    assert [peer.name for peer in cache.peers(("exchange", "d"), "two")] == ["c"]
+    assert not cache.peers(("exchange", "c"), "two")
+    assert not cache.peers(("exchange", "a"), "three")

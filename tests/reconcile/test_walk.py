@@ -56,6 +56,48 @@ def test_a_certificate_that_we_made_says_so() -> None:
     assert outside.status["certificate"]["origin"] == "Created"
 
 
+def declared_anew() -> tuple[Lab, Operator]:
+    """An organisation in order, and a resource that has just been created for it."""
+    outside, _ = ready()
+    outside.resource["status"] = {"observedGeneration": -1}
+    return outside, outside.operator()
+
+
+def test_an_organisation_in_order_is_told_of_in_one_pass() -> None:
+    outside, operator = declared_anew()
+    made = changes(outside)
+    outcome = operator.step()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert outcome.requeue.kind == "steady"
+    assert reasons([outcome]) == ["CertificateAdopted", "Succeeded"]
+    told = copy.deepcopy(outside.status)
+    operator.step()
+    assert (outside.status, changes(outside)) == (told, made)
+
+
+def test_where_something_is_to_be_changed_whose_organisation_it_is_is_written_first() -> None:
+    outside, operator = declared_anew()
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    made = changes(outside)
+    outcome = operator.step()
+    assert outside.status["organizationId"]
+    assert outside.condition("Ready") == ("Unknown", "Progressing")
+    assert (outcome.requeue.kind, changes(outside)) == ("now", made)
+    operator.step()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert changes(outside) > made
+
+
+def test_observing_tells_of_drift_in_one_pass() -> None:
+    outside, operator = declared_anew()
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    outside.edit({"managementPolicy": "Observe"})
+    made = changes(outside)
+    operator.step()
+    assert outside.condition("InSync") == ("False", "DriftDetected")
+    assert changes(outside) == made
+
+
 def test_a_second_pass_changes_nothing_and_tells_nothing() -> None:
     outside, operator = ready()
     before, made = copy.deepcopy(outside.status), changes(outside)
