@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import asyncio
+import gc
 import logging
 import os
 import socket
@@ -137,6 +138,7 @@ def _run(settings: Settings) -> Ended:
         replica = Replica(controller, vitals, election, stopping.set)
         fields = _described(settings, client, health)
         _LOG.info("%s %s", NAME, version(NAME), extra={"fields": fields})
+        gc.freeze()  # what is loaded by now stays for good: it need not be looked at again
         asyncio.run(_operate(settings, client, replica))
         return replica.ended
 

@@ -254,5 +254,5 @@ def test_what_waits_is_written_before_the_end() -> None:
 def test_too_many_events_hold_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     recorder = EventRecorder(Api(), lambda: START, "pod-1")
     with caplog.at_level(logging.WARNING):
-        recorder.record(resource(), distinct(1200))
+        recorder.record(resource(), distinct(20_100))
     assert "too many events" in caplog.text

@@ -33,7 +33,8 @@ REFILL = timedelta(minutes=5)
 SERIES_WINDOW = timedelta(minutes=6)  # as client-go's finishTime
 
 _REMEMBERED = 4096  # objects and series; the ones unused for longest are forgotten
-_WAITING = 1000
+_WAITING = 20_000
+_PAUSE = 0.01  # seconds; thousands of first looks at once need the API server for themselves
 _LONGEST_NOTE = 1024  # bytes; a rule of the events API
 _LONGEST_NAME = 200
 
@@ -74,7 +75,7 @@ class _Recent(OrderedDict[K, V], Generic[K, V]):
 
 
 _Reference: TypeAlias = Mapping[str, str]
-_Item: TypeAlias = tuple[_Reference, Event] | None
+_Item: TypeAlias = tuple[_Reference, Event, datetime] | None
 
 
 class EventRecorder:
@@ -87,6 +88,7 @@ class EventRecorder:
         self._budgets: _Recent[str, Budget] = _Recent()
         self._series: _Recent[tuple[str, Event], Series] = _Recent()
         self._told: set[type[Exception]] = set()
+        self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, name="events", daemon=True)
 
     def start(self) -> None:
@@ -95,6 +97,7 @@ class EventRecorder:
 
     def close(self, timeout: float) -> None:
         """Write what waits, for at most ``timeout`` seconds, and end."""
+        self._closing.set()
         try:
             self._waiting.put_nowait(None)
         except queue.Full:
@@ -105,7 +108,7 @@ class EventRecorder:
         """Tell what happened to a resource. Returns at once and never raises."""
         for event in events:
             try:
-                self._waiting.put_nowait((_reference(resource), event))  # an object is large
+                self._waiting.put_nowait((_reference(resource), event, self._now()))
             except queue.Full:
                 _LOG.warning("too many events are waiting; dropped one: %s", event.reason)
 
@@ -116,16 +119,16 @@ class EventRecorder:
 
     def _run(self) -> None:
         while self._take():
-            pass
+            self._closing.wait(_PAUSE)
 
     def _take(self) -> bool:
         """Write the next event; whether there may be more."""
         item = self._waiting.get()
         if item is None:
             return False
-        regarding, event = item
+        regarding, event, happened = item
         try:
-            self._write(regarding, event)
+            self._write(regarding, event, happened)
         except PushError as error:
             _LOG.warning("an event was dropped (%s): %s", event.reason, error)
         except Exception as error:  # noqa: BLE001 - a bug in one event must not end all
@@ -142,8 +145,8 @@ class EventRecorder:
         )
         self._told.add(kind)
 
-    def _write(self, regarding: _Reference, event: Event) -> None:
-        now, uid = self._now(), regarding["uid"]
+    def _write(self, regarding: _Reference, event: Event, now: datetime) -> None:
+        uid = regarding["uid"]
         series = self._series.get((uid, event))
         if series is not None and now - series.last > SERIES_WINDOW:
             series = None
