@@ -1,7 +1,8 @@
 """`make bench-scale`: 1,000 and 5,000 resources of as many organisations, on a real API server.
 
 The organisations are in order already, so what is measured is the operator's own work: read, look,
-judge, write the status. Exits with 1 where a figure is missed.
+judge, write the status. Exits with 1 where a figure is missed that docs/performance.md promises;
+docs/decisions/0017 says why it is not what we aim at.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import re
 import signal
 import sys
 import time
+from collections import deque
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -29,7 +31,7 @@ from lab.in_process import lab
 from lab.installation import Installation, Manifest, Names
 from lab.processes import Process, Processes
 from lab.resources import resource
-from lab.scale.processor_time import BENCHMARK, NAMES, by_process, since
+from lab.scale.processor_time import BENCHMARK, NAMES, OPERATOR, by_process, since
 from lab.toolchain import SetupError, say
 
 _WITHIN = 600.0
@@ -39,16 +41,30 @@ _WRITES = re.compile(
 
 
 @dataclass(frozen=True, slots=True)
-class Size:
-    """How many, and what is to be reached: seconds and MiB."""
+class Figures:
+    """Seconds of the first start and of a restart, and MiB."""
 
-    resources: int
     first: float
     again: float
     memory: float
 
 
-SIZES = {size.resources: size for size in (Size(1000, 8, 3, 130), Size(5000, 20, 7, 235))}
+@dataclass(frozen=True, slots=True)
+class Size:
+    """``promised`` are seconds of the operator's processor time, ``aim`` seconds of the clock."""
+
+    resources: int
+    promised: Figures
+    aim: Figures
+
+
+SIZES = {
+    size.resources: size
+    for size in (
+        Size(1000, Figures(18, 12, 160), aim=Figures(8, 3, 130)),
+        Size(5000, Figures(90, 60, 400), aim=Figures(20, 7, 235)),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +94,16 @@ class Operator:
         wait.until(lambda: self._ready() >= count, _WITHIN, f"{count} resources", interval=0.1)
         seconds = time.monotonic() - self.started
         return Measured(seconds, self.memory, since(self._before), self._writes())
+
+    def wait_until_written(self) -> None:
+        """Until nothing more is written for two seconds."""
+        seen = deque([-1.0], maxlen=2)
+
+        def rests() -> bool:
+            seen.append(self._writes())
+            return seen[0] == seen[1]
+
+        wait.until(rests, _WITHIN, "the last write", interval=2)
 
     @property
     def memory(self) -> float:
@@ -124,9 +150,11 @@ def _measure(size: Size, steady: float) -> bool:
         say("first start: every status is written")
         operator = Operator(processes, arguments, 1)
         first = operator.wait_until_ready(size.resources)
+        say("until the events have been written, too; then the steady state")
+        operator.wait_until_written()
         used, over = by_process(), time.monotonic() + steady
         wait.until(lambda: time.monotonic() >= over, steady + 5, "the time to pass", interval=0.5)
-        share = since(used)["operator"] / steady
+        share = since(used)[OPERATOR] / steady
         operator.stop()
         say("second start: nothing is to be written")
         operator = Operator(processes, arguments, 2)
@@ -139,30 +167,35 @@ def _tell(size: Size, first: Measured, again: Measured, share: float) -> bool:
     load = os.getloadavg()[0]
     print(f"\n{platform.machine()}, {os.cpu_count()} cores, load {load:.1f}", end=", ")
     print(f"Python {platform.python_version()}, {size.resources} resources\n")
-    rows = (
-        ("all reconciled, status written", f"{first.seconds:.1f} s", f"{size.first:.0f} s"),
-        *_busy(first.cpu),
-        ("  writes to the API server", f"{first.writes:.0f}", ""),
-        ("  resident memory", f"{first.memory:.0f} MiB", f"{size.memory:.0f} MiB"),
-        ("all reconciled after a restart", f"{again.seconds:.1f} s", f"{size.again:.0f} s"),
-        *_busy(again.cpu),
-        ("  writes to the API server", f"{again.writes:.0f}", "0"),
-        ("  resident memory", f"{again.memory:.0f} MiB", f"{size.memory:.0f} MiB"),
-        ("CPU in the steady state", f"{share:.3f} cores", ""),
-    )
-    for what, measured, most in rows:
-        print(f"{what:<34} {measured:>12}" + (f"   at most {most}" if most else ""))
+    promised, aim = size.promised, size.aim
+    rows = [
+        ("all reconciled, status written", f"{first.seconds:.1f} s", "", f"{aim.first:.0f} s"),
+        *_busy(first.cpu, promised.first),
+        ("  writes to the API server", f"{first.writes:.0f}", "", ""),
+        ("all reconciled after a restart", f"{again.seconds:.1f} s", "", f"{aim.again:.0f} s"),
+        *_busy(again.cpu, promised.again),
+        ("  writes to the API server", f"{again.writes:.0f}", "0", "0"),
+    ]
+    most, least = f"{promised.memory:.0f} MiB", f"{aim.memory:.0f} MiB"
+    rows += [
+        ("resident memory, first start", f"{first.memory:.0f} MiB", most, least),
+        ("resident memory, restart", f"{again.memory:.0f} MiB", most, least),
+        ("processor time in the steady state", f"{share:.3f} cores", "", ""),
+    ]
+    for what, measured, at_most, wanted in (("", "measured", "promised", "aim"), *rows):
+        print(f"{what:<36}{measured:>12}{at_most:>12}{wanted:>12}".rstrip())
     return (
-        first.seconds <= size.first
-        and again.seconds <= size.again
-        and max(first.memory, again.memory) <= size.memory
+        first.cpu[OPERATOR] <= promised.first
+        and again.cpu[OPERATOR] <= promised.again
+        and max(first.memory, again.memory) <= promised.memory
         and again.writes == 0
     )
 
 
-def _busy(cpu: Mapping[str, float]) -> Iterator[tuple[str, str, str]]:
+def _busy(cpu: Mapping[str, float], promised: float) -> Iterator[tuple[str, str, str, str]]:
     for name in (*NAMES.values(), BENCHMARK):
-        yield f"  processor time of {name}", f"{cpu[name]:.1f} s", ""
+        most = f"{promised:.0f} s" if name == OPERATOR else ""
+        yield f"  processor time of {name}", f"{cpu[name]:.1f} s", most, ""
 
 
 @contextmanager

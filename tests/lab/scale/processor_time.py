@@ -7,8 +7,9 @@ from collections import defaultdict
 from collections.abc import Mapping
 from pathlib import Path
 
+OPERATOR = "operator"
 NAMES = {
-    "lab.scale.operator": "operator",
+    "lab.scale.operator": OPERATOR,
     "lab.scale.outside": "outside",
     "kube-apiserver": "API server",
     "etcd": "etcd",
