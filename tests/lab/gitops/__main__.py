@@ -18,6 +18,7 @@ from lab.gitops.argocd_watch import ApplicationWatch
 from lab.gitops.flux import Flux
 from lab.gitops.flux_acts import FluxActs
 from lab.gitops.journal import Journal
+from lab.gitops.operator_acts import OperatorActs
 from lab.gitops.situations import FLAGS, Situations
 from lab.running import Options, RunningLab
 from lab.toolchain import SetupError
@@ -63,6 +64,15 @@ def _cases(lab: RunningLab, screen: Screen, *, record: bool) -> None:
 
 def _argocd(lab: RunningLab, screen: Screen, *, record: bool) -> None:
     del record
+    _on_argocd(ArgoActs, lab, screen)
+
+
+def _operator(lab: RunningLab, screen: Screen, *, record: bool) -> None:
+    del record
+    _on_argocd(OperatorActs, lab, screen)
+
+
+def _on_argocd(acts: type[ArgoActs | OperatorActs], lab: RunningLab, screen: Screen) -> None:
     screen.step(f"Argo CD {binaries.ARGOCD_VERSION} starts")
     began = time.monotonic()
     argocd = ArgoCD(lab)
@@ -70,7 +80,7 @@ def _argocd(lab: RunningLab, screen: Screen, *, record: bool) -> None:
     screen.good(f"it answers after {time.monotonic() - began:.1f} s")
     watch = ApplicationWatch(Journal(lab), lab.namespace)
     try:
-        ArgoActs(lab, argocd, watch, screen).all()
+        acts(lab, argocd, watch, screen).all()
     finally:
         argocd.close()
 
@@ -84,7 +94,12 @@ def _flux(lab: RunningLab, screen: Screen, *, record: bool) -> None:
         FluxActs(lab, flux, Journal(lab), screen).all()
 
 
-PARTS: dict[str, Callable[..., None]] = {"cases": _cases, "argocd": _argocd, "flux": _flux}
+PARTS: dict[str, Callable[..., None]] = {
+    "cases": _cases,
+    "argocd": _argocd,
+    "operator": _operator,
+    "flux": _flux,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

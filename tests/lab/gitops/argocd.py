@@ -19,8 +19,10 @@ from lab.running import RunningLab
 from lab.toolchain import SetupError
 
 NAMESPACE = "argocd"
-_EXAMPLES = ROOT / "examples" / "gitops" / "argocd"
-EXAMPLE, WAVES = _EXAMPLES / "application.yaml", _EXAMPLES / "sync-waves.yaml"
+EXAMPLES = ROOT / "examples" / "gitops" / "argocd"
+EXAMPLE, WAVES = EXAMPLES / "application.yaml", EXAMPLES / "sync-waves.yaml"
+# Argo CD's default, foreground, waits for the garbage collector of a controller manager.
+BACKGROUND = "PrunePropagationPolicy=background"
 _CRDS = ("application", "appproject", "applicationset")
 _LABELS = {"app.kubernetes.io/part-of": "argocd"}
 _REDIS = (
@@ -83,9 +85,7 @@ class ArgoCD:
         named = {"metadata": {"name": name}, "spec": {"source": {"repoURL": url, "path": path}}}
         made = merged(merged(manifest, named), changes)
         policy = made["spec"]["syncPolicy"]
-        # Argo CD's default, foreground, waits for the garbage collector of a controller manager.
-        background = "PrunePropagationPolicy=background"
-        policy["syncOptions"] = [*policy.get("syncOptions", ()), background]
+        policy["syncOptions"] = [*policy.get("syncOptions", ()), BACKGROUND]
         return made
 
     def after_the_resource(self) -> Manifest:
@@ -173,7 +173,7 @@ class ArgoCD:
 
     def _environment(self) -> dict[str, str]:
         return {
-            "PATH": os.environ["PATH"],
+            "PATH": f"{binaries.helm_3_binary().parent}{os.pathsep}{os.environ['PATH']}",
             "HOME": str(self._folder),
             "TMPDIR": str(self._folder),
             "KUBECONFIG": str(self._lab.cluster.kubeconfig),
