@@ -115,6 +115,8 @@ def kopf_settings() -> kopf.OperatorSettings:
     settings.watching.inactivity_timeout = WATCH_INACTIVITY
     settings.watching.connect_timeout = 10
     settings.watching.chunk_size = 500
+    # A worker keeps the last object that it has seen. After a list there is one for each resource.
+    settings.queueing.idle_timeout = 0.5
     settings.networking.connect_timeout = 10
     settings.networking.request_timeout = 30
     # An API server that comes back is noticed within five seconds. It may be away for minutes;
