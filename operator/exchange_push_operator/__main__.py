@@ -139,6 +139,7 @@ def _run(settings: Settings) -> Ended:
         fields = _described(settings, client, health)
         _LOG.info("%s %s", NAME, version(NAME), extra={"fields": fields})
         gc.freeze()  # what is loaded by now stays for good: it need not be looked at again
+        gc.set_threshold(10_000, 20)  # lists of objects are parsed, of which none is in a cycle
         asyncio.run(_operate(settings, client, replica))
         return replica.ended
 
