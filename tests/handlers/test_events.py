@@ -251,6 +251,15 @@ def test_what_waits_is_written_before_the_end() -> None:
     assert len(api.created) == 10
 
 
+def test_an_event_is_of_when_it_happened_however_long_it_waits() -> None:
+    api, now = Api(), [START]
+    recorder = EventRecorder(api, lambda: now[-1], "pod-1")
+    recorder.record(resource(), [ENABLED])
+    now.append(START + timedelta(minutes=5))
+    recorder.write_waiting()
+    assert api.created[0]["eventTime"] == "2026-11-21T09:00:00.000000Z"
+
+
 def test_too_many_events_hold_nobody_up(caplog: pytest.LogCaptureFixture) -> None:
     recorder = EventRecorder(Api(), lambda: START, "pod-1")
     with caplog.at_level(logging.WARNING):
