@@ -61,8 +61,8 @@ class Size:
 SIZES = {
     size.resources: size
     for size in (
-        Size(1000, Figures(18, 12, 160), aim=Figures(8, 3, 130)),
-        Size(5000, Figures(90, 60, 400), aim=Figures(20, 7, 235)),
+        Size(1000, Figures(20, 12, 150), aim=Figures(8, 3, 130)),
+        Size(5000, Figures(90, 60, 250), aim=Figures(20, 7, 235)),
     )
 }
 
