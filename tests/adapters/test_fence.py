@@ -13,7 +13,7 @@ import pytest
 from requests.exceptions import ConnectionError as Cut
 
 from adapters.https_server import HttpsServer
-from adapters.scripted_wire import CHANGE, Fixture, fault, http
+from adapters.scripted_wire import CHANGE, EX1, LOOKS, Fixture, access, fault, http
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_in
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
@@ -67,6 +67,18 @@ def test_the_fence_is_asked_after_the_process_was_started(exchange: Fixture, fen
     with pytest.raises(Unreachable, match="does not lead"):
         exchange.change()
     assert exchange.world.ran == []
+
+
+def test_whether_a_change_is_still_wanted_is_asked_after_the_process_was_started(
+    exchange: Fixture,
+) -> None:
+    """Waiting for a turn at the server, and for PowerShell, may take minutes."""
+    wanted = Fence()
+    exchange.world.on_create = lambda: setattr(wanted, "left", 0)
+    with pytest.raises(Unreachable):
+        exchange.pool.connect(access(), wanted).run(EX1, CHANGE, changes=True)
+    assert exchange.world.ran == []
+    exchange.pool.connect(access(), wanted).run(EX1, LOOKS)
 
 
 def test_looking_is_no_harm(exchange: Fixture, fence: Fence) -> None:

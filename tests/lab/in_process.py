@@ -19,7 +19,7 @@ from exchange_push_operator.core.config import FINALIZER
 from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.policy import Policy, parse_policy
-from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Graph, GraphAccess
+from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Fence, Graph, GraphAccess
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.x509 import utc_text
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
@@ -355,7 +355,7 @@ class Operator:
     def _policy(self) -> Policy:
         return parse_policy(self.lab.policy)
 
-    def _exchange(self, access: ExchangeAccess) -> Exchange:
+    def _exchange(self, access: ExchangeAccess, _wanted: Fence) -> Exchange:
         self.accesses.append(access)
         heard: Exchange = Heard(self.exchange)
         return heard

@@ -17,7 +17,7 @@ from winrm.exceptions import WinRMOperationTimeoutError
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.winrm_transport import Timeouts, Wire, open_wire
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
+from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Fence
 from lab.exchange.accounts import Accounts
 from lab.exchange.build import default_organization
 from lab.exchange.organization import ACCOUNT, Organization
@@ -132,9 +132,9 @@ class SocketOperator(Operator):
         wire = open_wire(host, reached, ca_path, tickets, timeouts=self.timeouts)
         return _Simulated(wire, self.lab.clock, self.timeouts.operation)
 
-    def _exchange(self, access: ExchangeAccess) -> Exchange:
+    def _exchange(self, access: ExchangeAccess, wanted: Fence) -> Exchange:
         self.accesses.append(access)
-        return _Struck(self.pool.connect(access), self)
+        return _Struck(self.pool.connect(access, wanted), self)
 
     def _before_call(self, _call: str, changes: bool) -> None:  # noqa: FBT001 - a hook of the lab
         self.strike_before(changes=changes)

@@ -156,7 +156,7 @@ def test_who_waited_for_the_organisation_looks_again_before_it_writes() -> None:
     name = f"organization/{outside.status['organizationId']}"
 
     def hold() -> None:
-        with operator.world.locks.hold(name):
+        with operator.world.locks.of(name).hold(0.0):
             entered.set()
             go_on.wait(10)
             Operator(outside).run()  # the other resource's pass, in full
@@ -283,6 +283,7 @@ def test_peers_are_asked_before_anybody_waits() -> None:
     outside.operator().step()
     outside.peers = [OLDER]
     operator = outside.operator()
-    with operator.world.locks.hold(f"organization/{outside.status['organizationId']}"):
-        operator.step()  # would wait for ever
+    lock = operator.world.locks.of(f"organization/{outside.status['organizationId']}")
+    with lock.hold(0.0):
+        operator.step()  # would wait for minutes
     assert outside.condition("Stalled") == ("True", "ConflictingConfig")

@@ -7,8 +7,7 @@ answer of the last read to the arrival of the PATCH. The last test shows that it
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from datetime import timedelta
 from typing import Any
@@ -17,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from exchange_push_operator.reconcile.world import Locks
+from exchange_push_operator.reconcile.locks import Lock, Locks
 from lab.in_process import BY_SECRET, Lab, Operator, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import principal
@@ -175,11 +174,9 @@ class EditedAtItsTurn(Locks):
         super().__init__()
         self.edited = False
 
-    @contextmanager
-    def hold(self, name: str) -> Iterator[int]:
-        with super().hold(name) as before:
-            self.edited |= name.startswith("principal/")
-            yield before
+    def of(self, name: str) -> Lock:
+        self.edited |= name.startswith("principal/")
+        return super().of(name)
 
 
 def test_what_was_edited_while_it_waited_for_its_turn_is_not_written() -> None:

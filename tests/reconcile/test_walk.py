@@ -9,7 +9,7 @@ import pytest
 
 from exchange_push_operator.reconcile import Outcome
 from lab.exchange.faults import set_fault
-from lab.in_process import Lab, Operator, lab
+from lab.in_process import BY_SECRET, Lab, Operator, lab
 
 pytestmark = pytest.mark.lab
 
@@ -264,6 +264,18 @@ def test_a_short_silence_of_all_servers_is_not_news() -> None:
     operator.step()
     assert outside.condition("Ready") == ("Unknown", "Unreachable")
     assert outside.condition("ProxyReady") == ("Unknown", "Unreachable")
+
+
+def test_a_short_throttling_of_graph_is_not_news_either() -> None:
+    outside, operator = ready(BY_SECRET)
+    before = copy.deepcopy(outside.status)
+    throttled = {"status": 429, "times": 99, "retryAfter": 5}
+    outside.microsoft365.set_fault("graph_failure", throttled)
+    outside.clock.forward(minutes=1)
+    assert operator.step().status == before
+    outside.clock.forward(minutes=6)
+    operator.step()
+    assert outside.condition("PrincipalCredentialReady") == ("Unknown", "Throttled")
 
 
 def test_servers_without_the_probe_are_ready_with_an_advisory() -> None:

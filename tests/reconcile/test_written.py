@@ -49,3 +49,9 @@ def test_what_has_been_shown_and_is_gone_may_be_put_back_at_once() -> None:
 )
 def test_what_is_never_shown_is_waited_for_in_vain_not_for_ever(later: timedelta) -> None:
     assert not written().unseen("one", OLD, NOW + later)
+
+
+def test_principals_that_every_reader_knows_the_end_of_are_forgotten() -> None:
+    made = written()
+    made.note("other", {"a"}, NOW + timedelta(minutes=5))
+    assert len(made) == 1

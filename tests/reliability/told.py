@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess
+from exchange_push_operator.core.ports import Answer, Exchange, ExchangeAccess, Fence
 from exchange_push_operator.reconcile import Outcome
 from lab.exchange.faults import set_fault
 from lab.exchange.in_process import InProcessExchange
@@ -184,7 +184,7 @@ def _nothing_moved(outcomes: Sequence[Outcome]) -> bool:
 class _Watched(Operator):
     """An operator whose Exchange port is watched anew in each pass."""
 
-    def _exchange(self, access: ExchangeAccess) -> Exchange:
+    def _exchange(self, access: ExchangeAccess, _wanted: Fence) -> Exchange:
         self.accesses.append(access)
         return Watch(self.exchange)
 

@@ -85,9 +85,12 @@ class WinRMExchanges:
         with self._lock:
             return dict(self._counters)
 
-    def connect(self, access: ExchangeAccess) -> Exchange:
-        """The servers as this account sees them. Nothing is sent yet."""
-        return _Account(self, access)
+    def connect(self, access: ExchangeAccess, wanted: Fence = no_fence) -> Exchange:
+        """The servers as this account sees them. Nothing is sent yet.
+
+        ``wanted`` is asked beside the fence: whether a change is still to be sent.
+        """
+        return _Account(self, access, wanted)
 
     def start(self, every: float = _ROUND) -> None:
         """Begin to close what is idle."""
@@ -95,7 +98,13 @@ class WinRMExchanges:
         threading.Thread(target=keeper, name="exchange-idle", daemon=True).start()
 
     def run(
-        self, name: str, access: ExchangeAccess, batch: Sequence[Cmdlet], *, changes: bool
+        self,
+        name: str,
+        access: ExchangeAccess,
+        batch: Sequence[Cmdlet],
+        *,
+        changes: bool,
+        wanted: Fence = no_fence,
     ) -> tuple[Answer, ...]:
         """Run cmdlets on a server. Raises what the port raises."""
         while True:
@@ -107,7 +116,7 @@ class WinRMExchanges:
                 # Between the two lines above it may have been closed for idleness.
                 if not server.retired:
                     self._count("calls")
-                    return server.call(batch, changes=changes)
+                    return server.call(batch, changes=changes, wanted=wanted)
             finally:
                 server.lock.release()
 
@@ -201,9 +210,8 @@ class WinRMExchanges:
 class _Account:
     """Fills the port for one account."""
 
-    def __init__(self, pool: WinRMExchanges, access: ExchangeAccess) -> None:
-        self._pool = pool
-        self._access = access
+    def __init__(self, pool: WinRMExchanges, access: ExchangeAccess, wanted: Fence) -> None:
+        self._pool, self._access, self._wanted = pool, access, wanted
 
     def run(
         self, server: str, batch: Sequence[Cmdlet], *, changes: bool = False
@@ -218,7 +226,9 @@ class _Account:
         if not batch:
             return ()
         with observed(self._pool.observer, EXCHANGE, of_batch(batch)):
-            answers = self._pool.run(server, self._access, batch, changes=changes)
+            answers = self._pool.run(
+                server, self._access, batch, changes=changes, wanted=self._wanted
+            )
             raise_for_session(
                 server,
                 self._access.username,

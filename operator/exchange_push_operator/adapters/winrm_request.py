@@ -11,7 +11,7 @@ from exchange_push_operator.adapters.powershell_host import Message, answers, en
 from exchange_push_operator.adapters.winrm_trouble import Gone
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError, Unreachable
-from exchange_push_operator.core.ports import Answer, Fence
+from exchange_push_operator.core.ports import Answer, Fence, no_fence
 from exchange_push_operator.core.request_id import request_id
 
 
@@ -23,14 +23,15 @@ class Request:
     changes: bool
     identifier: str
     line: bytes
+    wanted: Fence = no_fence
     sent: bool = False
 
     @classmethod
-    def of(cls, batch: Sequence[Cmdlet], *, changes: bool) -> Request:
+    def of(cls, batch: Sequence[Cmdlet], *, changes: bool, wanted: Fence = no_fence) -> Request:
         """A new one; a batch that changes something stops at its first error."""
         identifier = request_id()
         line = encode_run(identifier, batch, stop_on_error=changes)
-        return cls(batch, changes, identifier, line)
+        return cls(batch, changes, identifier, line, wanted)
 
     @property
     def is_open(self) -> bool:
@@ -45,6 +46,7 @@ class Request:
         try:
             if self.changes:
                 fence()
+                self.wanted()
         except Unreachable as error:
             if self.is_open:
                 raise self.answer_lost(server) from error

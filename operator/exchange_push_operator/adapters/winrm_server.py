@@ -89,9 +89,9 @@ class Server:
         self._requests = 0
         self._left_behind: list[str] = []  # shells on a server that could not be told to end them
 
-    def call(self, batch: Sequence[Cmdlet], *, changes: bool) -> tuple[Answer, ...]:
+    def call(self, batch: Sequence[Cmdlet], *, changes: bool, wanted: Fence) -> tuple[Answer, ...]:
         """Run cmdlets. Raises what the port ``Exchange`` raises."""
-        request = Request.of(batch, changes=changes)
+        request = Request.of(batch, changes=changes, wanted=wanted)
         if self._is_worn():
             self._end()
         try:

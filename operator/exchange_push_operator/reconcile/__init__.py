@@ -27,11 +27,12 @@ from exchange_push_operator.reconcile.ended_early import ended_early, no_tenant
 from exchange_push_operator.reconcile.events import events, follows
 from exchange_push_operator.reconcile.facts import certificate
 from exchange_push_operator.reconcile.gather import gather
+from exchange_push_operator.reconcile.locks import Locks
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.report import report
 from exchange_push_operator.reconcile.session import Session, TenantNotFound, open_session
 from exchange_push_operator.reconcile.walk import Walk, walk
-from exchange_push_operator.reconcile.world import Locks, Memory, World
+from exchange_push_operator.reconcile.world import Memory, World
 
 __all__ = ["Locks", "Memory", "Outcome", "Peer", "Peers", "World", "reconcile"]
 
@@ -132,7 +133,8 @@ def _signed_in(
 ) -> Outcome:
     session = open_session(config, world, world.clock())
     name = f"organization/{config.status.get('organizationId')}"
-    holds = world.locks.holds(name)
+    lock = world.locks.of(name)
+    holds = lock.holds
     observed = gather(session)
     with reading("Get-OrganizationConfig"):
         organization_id = organization.organization_id(observed)
@@ -146,7 +148,7 @@ def _signed_in(
     lost = _lost(config, organization_id, peers)  # who has lost need not wait to hear it
     if lost is None:
         # One writer per organisation: whoever had to wait looks at what the other one did.
-        with world.locks.hold(name) as holders:
+        with lock.hold(session.left()) as holders:
             lost = _lost(config, organization_id, peers)
             if lost is None:
                 observed = observed if holders == holds else gather(session)

@@ -36,7 +36,7 @@ def write_keys(session: Session, step: Step, trail: Trail) -> None:
     if graph is None or guard is None or not isinstance(command, GraphRequest):
         raise AssertionError("a Graph change needs a session and a guard")
     name = f"principal/{session.tenant_id}/{session.config.app_id.lower()}"
-    with session.world.locks.hold(name):
+    with session.world.locks.of(name).hold(session.left()):
         for again, form in enumerate((command, *step.fallbacks)):
             entries = _entries(session, graph, guard, form)
             check_write(form, guard, entries, again=again > 0)

@@ -57,11 +57,13 @@ class Session:
 
         Raises: Unreachable.
         """
-        if self.world.stopping():
-            message = "the operator is stopping, or the resource was edited; the next pass goes on"
-            raise Unreachable(message)
-        if self.world.clock() >= self.deadline:
+        self.world.go_on()
+        if self.left() <= 0:
             raise Unreachable("the pass took longer than spec.timeout; it goes on with the next")
+
+    def left(self) -> float:
+        """The seconds that the pass has left."""
+        return (self.deadline - self.world.clock()).total_seconds()
 
 
 def open_session(config: PushConfig, world: World, now: datetime) -> Session:
@@ -74,7 +76,7 @@ def open_session(config: PushConfig, world: World, now: datetime) -> Session:
     tenant_id = _resolve(config, world)
     policy.check_tenant(config, tenant_id)
     access = _exchange_access(config, world)
-    exchange = world.exchange(access)
+    exchange = world.exchange(access, world.go_on)
     graph, identity, certificate_ends = None, None, None
     if config.needs_entra:
         entra = _graph_access(config, world, tenant_id, now)

@@ -3,51 +3,27 @@
 from __future__ import annotations
 
 import random
-import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
 
+from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.core.policy import Policy
 from exchange_push_operator.core.ports import (
     Exchange,
     ExchangeAccess,
+    Fence,
     Graph,
     GraphAccess,
     Metadata,
     Secrets,
     ServiceAccounts,
+    no_fence,
 )
+from exchange_push_operator.reconcile.locks import Locks
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
 from exchange_push_operator.reconcile.written import Written
-
-
-class Locks:
-    """Locks by name, made when first wanted: one writer per organization and per principal."""
-
-    def __init__(self) -> None:
-        """Start without any."""
-        self._guard = threading.Lock()
-        self._locks: dict[str, threading.Lock] = {}
-        self._held: dict[str, int] = {}
-
-    def holds(self, name: str) -> int:
-        """How often the lock of this name has been held: another number, another holder since."""
-        with self._guard:
-            return self._held.get(name, 0)
-
-    @contextmanager
-    def hold(self, name: str) -> Iterator[int]:
-        """Wait for the lock of this name and keep it for a while; gives ``holds`` before this."""
-        with self._guard:
-            lock = self._locks.setdefault(name, threading.Lock())
-        with lock:
-            with self._guard:
-                before = self._held.get(name, 0)
-                self._held[name] = before + 1
-            yield before
 
 
 def _never() -> bool:
@@ -64,7 +40,7 @@ class World:
 
     secrets: Secrets
     accounts: ServiceAccounts
-    exchange: Callable[[ExchangeAccess], Exchange]
+    exchange: Callable[[ExchangeAccess, Fence], Exchange]
     graph: Callable[[GraphAccess], Graph]
     metadata: Metadata
     policy: Callable[[], Policy]
@@ -77,6 +53,16 @@ class World:
     stopping: Callable[[], bool] = _never
     chance: Callable[[], float] = random.random
     audit: Callable[[Mapping[str, Any]], None] = _unheard
+
+    def go_on(self) -> float:
+        """A fence: whether what the pass was begun for is still wanted.
+
+        Raises: Unreachable.
+        """
+        if self.stopping():
+            message = "the operator is stopping, or the resource was edited; the next pass goes on"
+            raise Unreachable(message)
+        return no_fence()
 
 
 @dataclass(slots=True)

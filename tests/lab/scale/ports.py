@@ -14,7 +14,7 @@ from typing import Any, Literal, TypeAlias
 
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.errors import PushError
-from exchange_push_operator.core.ports import Answer, ExchangeAccess, GraphAccess, Identity
+from exchange_push_operator.core.ports import Answer, ExchangeAccess, Fence, GraphAccess, Identity
 
 KEY = b"local"
 Door: TypeAlias = Literal["exchange", "graph", "identity", "metadata"]
@@ -50,7 +50,7 @@ class Ports:
             raise found
         return found
 
-    def exchange(self, access: ExchangeAccess) -> FarExchange:
+    def exchange(self, access: ExchangeAccess, _wanted: Fence) -> FarExchange:
         """The port Exchange of one resource."""
         return FarExchange(self, access.username)
 
