@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import socket
+import threading
 from collections.abc import Iterator
+from contextlib import ExitStack
 from http import HTTPStatus
 
 import pytest
@@ -12,6 +14,7 @@ import requests
 
 from exchange_push_operator.handlers.health import PLAIN, HealthServer, Page, probes
 from exchange_push_operator.handlers.vitals import Vitals
+from lab import wait
 
 pytestmark = pytest.mark.lab
 
@@ -29,6 +32,11 @@ class Site:
         self.vitals = Vitals(2, self.clock)
         metrics: Page = lambda: (HTTPStatus.OK, PLAIN, b"up 1\n")  # noqa: E731 - one page
         self.server = HealthServer(("127.0.0.1", 0), {**probes(self.vitals), "/metrics": metrics})
+
+    @property
+    def threads(self) -> int:
+        """Those of connections."""
+        return sum("process_request" in one.name for one in threading.enumerate())
 
     def get(self, path: str, host: str = "127.0.0.1") -> tuple[int, str]:
         with requests.Session() as session:
@@ -90,6 +98,16 @@ def test_a_watch_that_tries_in_vain_for_hours_is_alive(site: Site) -> None:
 def test_metrics_are_served_beside_them_and_nothing_else_is(site: Site) -> None:
     assert site.get("/metrics") == (200, "up 1\n")
     assert site.get("/") == (404, "there is /livez, /metrics, /readyz\n")
+
+
+def test_connections_that_say_nothing_keep_no_probe_out(site: Site) -> None:
+    address = ("127.0.0.1", site.server.port)
+    with ExitStack() as idle:
+        for _ in range(200):
+            idle.enter_context(socket.create_connection(address, 10))
+            assert site.get("/livez") == (200, "ok\n")
+            assert site.threads < 100  # some may be about to end
+    wait.until(lambda: site.threads == 0, 20, "the threads to end")
 
 
 def test_without_a_host_every_address_is_served() -> None:

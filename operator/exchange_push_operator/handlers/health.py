@@ -14,6 +14,7 @@ from exchange_push_operator.handlers.vitals import Vitals
 
 PLAIN = "text/plain; charset=utf-8"
 _PATIENCE = 10.0  # seconds for a client that says nothing
+_MOST = 32  # connections, with a thread each; one more takes the place of the oldest
 
 Page: TypeAlias = Callable[[], tuple[HTTPStatus, str, bytes]]
 """Status, content type and body of a page as it is now."""
@@ -71,6 +72,9 @@ class _Server(ThreadingHTTPServer):
 
     def __init__(self, address: tuple[str, int], pages: Mapping[str, Page]) -> None:
         self.pages = pages
+        self._guard = threading.Lock()
+        self._open: list[socket.socket] = []  # the oldest first
+        self._room = threading.Semaphore(_MOST)
         self._everywhere = not address[0] and socket.has_dualstack_ipv6()
         if self._everywhere or ":" in address[0]:
             self.address_family = socket.AF_INET6
@@ -83,6 +87,24 @@ class _Server(ThreadingHTTPServer):
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         self.socket.bind(self.server_address)
         self.server_address = self.socket.getsockname()
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Serve it in a thread of its own; idle ones must not keep a probe out."""
+        with self._guard:
+            if len(self._open) == _MOST:
+                with contextlib.suppress(OSError):
+                    self._open[0].shutdown(socket.SHUT_RDWR)  # its thread sees the end
+        self._room.acquire()
+        with self._guard:
+            self._open.append(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Its thread has done its work."""
+        with self._guard:
+            self._open.remove(request)
+            super().shutdown_request(request)
+        self._room.release()
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that hangs up is no news."""
