@@ -258,6 +258,32 @@ def test_one_slow_organization_with_many_resources_keeps_no_other_one_waiting(
         until(lambda: len(set(bench.looks)) == 23, "everybody's turn")
 
 
+def test_sixteen_resources_with_dead_servers_keep_neither_new_nor_known_ones_waiting() -> None:
+    """Each names another first server, so each has a lane of its own."""
+    go_on = threading.Event()
+
+    def dead(resource: Resource, _peers: Peers, _memory: Memory) -> Outcome:
+        if resource["metadata"]["name"].startswith("dead") and go_on.wait(20):
+            return Outcome({**resource["status"], **ready(resource)}, Requeue("retry", 0.01, 0.01))
+        return Outcome({**resource["status"], **ready(resource)}, NEVER)
+
+    with Bench(dead, workers=16) as bench:
+        for number in range(16):
+            servers = [{"name": f"dead-{number}.corp"}]
+            bench.objects.create(f"dead-{number}", spec={"exchange": {"servers": servers}})
+        until(lambda: len(bench.looks) == 12, "all the workers that the dead may have")
+        for number in range(5):
+            bench.objects.create(f"known-{number}", organizationId=f"org-{number}")
+        known = {f"known-{number}" for number in range(5)}
+        until(lambda: set(bench.looks) >= known, "the known ones")
+        go_on.set()
+        until(lambda: len({name for name in bench.looks if "dead" in name}) == 16, "all the dead")
+        go_on.clear()
+        bench.objects.create("new")
+        until(lambda: "new" in bench.looks, "the new one")
+        go_on.set()
+
+
 def test_a_pass_that_takes_long_says_so_and_its_end_is_written_too() -> None:
     go_on = threading.Event()
 

@@ -14,7 +14,7 @@ from exchange_push_operator import log
 from exchange_push_operator.core.cluster import Conflict, Resource
 from exchange_push_operator.core.errors import PushError, Throttled
 from exchange_push_operator.core.schedule import Requeue, delay
-from exchange_push_operator.handlers.lanes import Lanes
+from exchange_push_operator.handlers.lanes import Lane, Lanes, lanes_of
 from exchange_push_operator.handlers.metrics import Metrics, Tally, tallied
 from exchange_push_operator.handlers.passes import PROGRESS_AFTER, Doors, Logic, Passes, Seen
 from exchange_push_operator.handlers.roster import Roster, key_of
@@ -59,7 +59,7 @@ class Controller:
         limits = self._limits
         self._queue = WorkQueue(asyncio.get_running_loop())
         self._roster = Roster(self._queue, limits.rng)
-        self._lanes = Lanes(max(1, limits.workers // 4))
+        self._lanes = Lanes()
         # A pass that takes its time needs a second thread to say so.
         self._passes = Passes(
             self._logic,
@@ -128,20 +128,20 @@ class Controller:
 
     async def _work(self) -> None:
         while (key := await self._queue.get()) is not None:
-            lane = self._roster.lane(key)
-            if not self._lanes.enter(lane, key):
-                continue  # it is held until there is room in its lane
+            if not self._lanes.enter(key, self._lanes_of(key)):
+                continue  # it is held until there is room in its lanes
             try:
                 with log.about(object="/".join(key), reconcile_id=uuid.uuid4().hex[:8]):
                     await self._look(key)
             finally:
                 self._queue.done(key)
-                self._let_through(self._lanes.leave(lane))
+                for waited in self._lanes.leave(key):
+                    self._queue.resume(waited)
 
-    def _let_through(self, waited: Key | None) -> None:
-        if waited is not None:
-            self._queue.done(waited)
-            self._queue.add(waited)
+    def _lanes_of(self, key: Key) -> tuple[Lane, ...]:
+        lane, known = self._roster.lane(key)
+        failed = self._queue.failures(key) > 0
+        return lanes_of(lane, self._limits.workers, known=known, failed=failed)
 
     async def _look(self, key: Key) -> None:
         uid = self._roster.uid(key)

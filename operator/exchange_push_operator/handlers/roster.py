@@ -45,10 +45,12 @@ class Roster:
         known = self._cache.get(key)
         return known.peer.uid if known else None
 
-    def lane(self, key: Key) -> str:
-        """What the resource shares with others: its organisation, as far as is known."""
+    def lane(self, key: Key) -> tuple[str, bool]:
+        """What the resource shares with others, and whether that is surely its organisation."""
         known = self._cache.get(key)
-        return known.lane if known else "/".join(key)
+        if known is None:
+            return "/".join(key), False
+        return known.lane, known.peer.organization_id is not None
 
     def peers(self, key: Key, organization: str) -> Sequence[Peer]:
         """The other resources of an organisation, as they are known. Safe in every thread."""

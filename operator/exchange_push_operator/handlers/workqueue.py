@@ -8,7 +8,7 @@ only due, so an edit does not wait behind the first looks of a thousand resource
 from __future__ import annotations
 
 import asyncio
-from collections import OrderedDict
+from collections import OrderedDict, deque
 from collections.abc import Callable
 from typing import Protocol, TypeAlias
 
@@ -47,6 +47,7 @@ class WorkQueue:
         self._timers = timers
         self._urgent: OrderedDict[Key, float] = OrderedDict()  # since when it waits
         self._routine: OrderedDict[Key, float] = OrderedDict()
+        self._resumed: deque[Key] = deque()
         self._busy: set[Key] = set()
         self._again: dict[Key, bool] = {}  # added while busy; True: urgently
         self._later: dict[Key, Handle] = {}
@@ -87,6 +88,8 @@ class WorkQueue:
             if self._closed:
                 self._tickets.release()  # for the next one who waits
                 return None
+            if self._resumed:
+                return self._resumed.popleft()
             for waiting in (self._urgent, self._routine):
                 if waiting:
                     key, _ = waiting.popitem(last=False)
@@ -99,6 +102,12 @@ class WorkQueue:
         urgent = self._again.pop(key, None)
         if urgent is not None:
             self._enqueue(key, urgent=urgent)
+
+    def resume(self, key: Key) -> None:
+        """Give out a key that is held once more, before all others; it was held up till now."""
+        self._again.pop(key, None)  # the pass that begins now sees it all
+        self._resumed.append(key)
+        self._tickets.release()
 
     def drop(self, key: Key) -> None:
         """Forget all about a key whose object is gone. A worker that holds it calls ``done``."""
