@@ -126,14 +126,9 @@ def _run(settings: Settings) -> Ended:
         fence = election.fence if election else no_fence
         metrics.watch_leader(settings.lease_name, election.leads if election else lambda: True)
         stopping = threading.Event()
-        world = _world(settings, client, stopping, closing, metrics, fence)
-        api = KubernetesApi(client)
-        objects = KubernetesObjects(api, fence)
-        objects.check(settings.namespaces)
-        recorder = EventRecorder(api, clock.now, _instance())
-        recorder.start()
-        closing.callback(recorder.close, _EVENTS_GRACE)
-        doors = Doors(objects, recorder)
+        world = world_of(settings, client, stopping, closing, metrics, fence)
+        KubernetesObjects(KubernetesApi(client)).check(settings.namespaces)
+        doors = doors_to(client, closing, fence)
         controller = Controller(_logic(world), doors, _limits(settings), metrics, vitals)
         replica = Replica(controller, vitals, election, stopping.set)
         fields = _described(settings, client, health)
@@ -167,7 +162,16 @@ def _election(settings: Settings, closing: ExitStack) -> Election | None:
     return Election(lease, me, Clocks(clock.steady, clock.now))
 
 
-def _world(
+def doors_to(client: ApiClient, closing: ExitStack, fence: Fence) -> Doors:
+    """The way to the cluster."""
+    api = KubernetesApi(client)
+    recorder = EventRecorder(api, clock.now, _instance())
+    recorder.start()
+    closing.callback(recorder.close, _EVENTS_GRACE)
+    return Doors(KubernetesObjects(api, fence), recorder)
+
+
+def world_of(
     settings: Settings,
     client: ApiClient,
     stopping: threading.Event,
@@ -175,6 +179,7 @@ def _world(
     metrics: Metrics,
     fence: Fence,
 ) -> World:
+    """All that passes need from outside; every write asks ``fence``."""
     authorities = closing.enter_context(ca_bundle(settings.ca_file))
     https = Https(authorities, proxy=_proxy(settings), observer=metrics.requested, fence=fence)
     closing.callback(https.close)
@@ -216,10 +221,8 @@ def _logic(world: World) -> Logic:
 
 
 def _limits(settings: Settings) -> Limits:
-    longest = settings.max_interval
-    return Limits(
-        workers=settings.workers, max_interval=longest.total_seconds() if longest else None
-    )
+    longest = settings.max_interval.total_seconds() if settings.max_interval else None
+    return Limits(workers=settings.workers, max_interval=longest)
 
 
 async def _operate(settings: Settings, client: ApiClient, replica: Replica) -> None:

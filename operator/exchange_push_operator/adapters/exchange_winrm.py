@@ -65,7 +65,7 @@ class WinRMExchanges:
         observer: Observer = unobserved,
     ) -> None:
         """Take the operator's CA file; it serves resources that name no CA of their own."""
-        self.observer, self._fence = observer, fence
+        self.observer, self.fence = observer, fence
         self._authorities = Authorities(ca_file)
         self._open_wire = protocol_factory
         self._clock = clock
@@ -179,7 +179,7 @@ class WinRMExchanges:
                 sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
                 tickets = self._tickets_of(credential, name, access)
                 wire = partial(self._open_wire, name, access, ca_path, tickets)
-                around = Surroundings(wire, self._count, self._clock, self._wait, self._fence)
+                around = Surroundings(wire, self._count, self._clock, self._wait, self.fence)
                 self._servers[key] = Server(name, access, sign_in, around)
             return self._servers[key]
 

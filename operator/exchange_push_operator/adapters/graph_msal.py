@@ -41,7 +41,7 @@ class EntraGraphs:
         pause: Callable[[float], None] = time.sleep,
         most: int = 128,
     ) -> None:
-        self._https = https
+        self.https = https
         self._now = now
         self._pause = pause
         self._most = most
@@ -50,7 +50,7 @@ class EntraGraphs:
 
     def connect(self, access: GraphAccess) -> Graph:
         """The tenant's Graph. Asks nobody; the first call signs in."""
-        return EntraGraph(access, self._sign_in(access), self._https, self._pause)
+        return EntraGraph(access, self._sign_in(access), self.https, self._pause)
 
     def _sign_in(self, access: GraphAccess) -> SignIn:
         holder = access.version.partition("@")[0]
@@ -58,7 +58,7 @@ class EntraGraphs:
         with self._lock:
             sign_in = self._sign_ins.pop(key, None)
             if sign_in is None or sign_in.version != access.version:
-                sign_in = SignIn(access, self._https, self._now)
+                sign_in = SignIn(access, self.https, self._now)
             self._sign_ins[key] = sign_in  # a dict keeps the order: last used, last
             while len(self._sign_ins) > self._most:
                 del self._sign_ins[next(iter(self._sign_ins))]

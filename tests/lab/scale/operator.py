@@ -16,13 +16,13 @@ from lab.scale.ports import Ports
 
 def main() -> int:
     """As the console command."""
-    ports, world = Ports(sys.argv[1]), product._world  # noqa: SLF001 - the one place of all doors
+    ports, world = Ports(sys.argv[1]), product.world_of
 
     def other(*given: Any) -> World:
         made = world(*given)
         return replace(made, exchange=ports.exchange, graph=ports.graph, metadata=ports)
 
-    product._world = other  # type: ignore[assignment]  # noqa: SLF001 - as above
+    product.world_of = other  # the one place of all doors
     return product.main(sys.argv[2:])
 
 
