@@ -22,7 +22,7 @@ def main() -> int:
         made = world(*given)
         return replace(made, exchange=ports.exchange, graph=ports.graph, metadata=ports)
 
-    product.world_of = other  # the one place of all doors
+    product.world_of = other  # type: ignore[assignment] # the one place of all doors
     return product.main(sys.argv[2:])
 
 
