@@ -1,6 +1,6 @@
 """A roll-over under any faults at any moment: no probe fails, nothing is made twice.
 
-A small number of stories here; `make nightly` tells ten thousand.
+A small number of stories here; `make nightly` tells some six thousand.
 """
 
 from __future__ import annotations
