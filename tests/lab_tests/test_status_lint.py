@@ -282,6 +282,12 @@ def test_a_rule_that_is_broken(
     assert sentence in "\n".join(lint(before, status))
 
 
+def test_a_message_about_another_server_is_news() -> None:
+    silent = unknown(Reason.UNREACHABLE, "ex11.corp.fabrikam.com: connection refused")
+    other = unknown(Reason.UNREACHABLE, "ex12.corp.fabrikam.com: connection refused")
+    assert lint({**resource(), "status": well(Ready=silent)}, well(Ready=other)) == []
+
+
 def test_every_rule_is_broken_by_one_of_these() -> None:
     unbroken = [
         rule.__name__
