@@ -75,6 +75,16 @@ def test_an_organisation_in_order_is_told_of_in_one_pass() -> None:
     assert (outside.status, changes(outside)) == (told, made)
 
 
+def test_what_a_first_pass_tells_follows_what_was_told_before() -> None:
+    outside, _ = ready()
+    told = {c["type"]: c["lastTransitionTime"] for c in outside.status["conditions"]}
+    del outside.resource["status"]["organizationId"]
+    outside.clock.forward(hours=1)
+    outside.operator().step()
+    assert outside.status["organizationId"]
+    assert {c["type"]: c["lastTransitionTime"] for c in outside.status["conditions"]} == told
+
+
 def test_where_something_is_to_be_changed_whose_organisation_it_is_is_written_first() -> None:
     outside, operator = declared_anew()
     outside.administrator("Disable-PushNotificationProxy", Confirm=False)

@@ -197,8 +197,10 @@ def _at_first_sight(
     """
     if next(iter(observed.refusals()), None) is not None:
         return claim
-    claimed = {**resource, "status": claim.status}
-    session = replace(session, config=replace(session.config, status=claim.status))
+    # What is told follows what is stored; that it was looked at meanwhile is never written.
+    stored = session.config.status.get("conditions") or ()
+    claimed = {**resource, "status": {**claim.status, "conditions": stored}}
+    session = replace(session, config=replace(session.config, status=claimed["status"]))
     result = walk(session, memory, observed, may_write=False)
     if result.remaining and not _passive(session):
         return claim
