@@ -2,8 +2,8 @@
 
 The chart carries the CRD of crds/, its README is made of its values, deploy/operator.yaml is the
 chart rendered with its defaults, for people without Helm, docs/fields.md is the CRD for reading,
-docs/decisions/README.md lists the pages beside it, and argocd/ has its Lua files once more as
-settings of Argo CD.
+docs/decisions/README.md lists the pages beside it, argocd/ has its Lua files once more as settings
+of Argo CD, and the command `plan` has the schema of spec as JSON.
 """
 
 import argparse
@@ -18,6 +18,7 @@ import argocd_settings
 import chart_readme
 import decision_index
 import field_reference
+import spec_schema
 
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
@@ -29,6 +30,7 @@ CHART = Path("helm") / NAME
 MANIFESTS = Path("deploy/operator.yaml")
 FIELDS = Path("docs/fields.md")
 DECISIONS = Path("docs/decisions")
+SPEC_SCHEMA = Path("operator/exchange_push_operator/plan/spec_schema.json")
 
 HEADER = f"""\
 # Made by `make render` from {CHART}; do not edit.
@@ -75,6 +77,7 @@ def copies() -> Iterator[tuple[Path, str]]:
     yield MANIFESTS, HEADER + render()
     yield FIELDS, field_reference.page(CRD)
     yield DECISIONS / "README.md", decision_index.page(DECISIONS)
+    yield SPEC_SCHEMA, spec_schema.text(CRD)
     yield from argocd_settings.copies()
 
 

@@ -51,6 +51,7 @@ from exchange_push_operator.handlers.passes import Doors, Logic
 from exchange_push_operator.handlers.replica import Ended, Replica
 from exchange_push_operator.handlers.vitals import Vitals
 from exchange_push_operator.handlers.watching import kopf_settings, register
+from exchange_push_operator.plan import command as plan
 from exchange_push_operator.reconcile import World, reconcile
 from exchange_push_operator.selftest import command as selftest
 from exchange_push_operator.settings import NAME, Settings, read
@@ -68,6 +69,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return selftest.run(given)
         if given.command == "host-script":
             return _print_host_script(given)
+        if given.command == "plan":
+            return plan.run(given)
         return _operate_until_stopped(read(given))
     except SpecError as error:
         sys.stderr.write(f"{NAME}: {error}\n")

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from exchange_push_operator import settings
+from exchange_push_operator.plan import command as plan
 from exchange_push_operator.selftest import command as selftest
 from exchange_push_operator.settings import NAME, PREFIX, Parser
 
@@ -14,8 +15,8 @@ from exchange_push_operator.settings import NAME, PREFIX, Parser
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
     """Read the command line: ``command`` and its flags.
 
-    Ends the process with status 0 after ``--help`` and ``--version``, and with status 2 and one
-    line on standard error for what cannot be understood.
+    Ends the process with status 0 after ``--help`` and ``--version``, and with status 2 (``plan``:
+    1) and one line on standard error for what cannot be understood.
     """
     parser = Parser(
         prog=NAME,
@@ -45,7 +46,24 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             allow_abbrev=False,
         )
     )
-    return parser.parse_args(arguments)
+    plan.add_arguments(
+        commands.add_parser(
+            "plan",
+            help="print what would be changed for a resource, from a file or of a cluster",
+            description=plan.DESCRIPTION,
+            allow_abbrev=False,
+        )
+    )
+    return understood(parser, arguments)
+
+
+def understood(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
+    """Read it; what is left over is told by the command that it was given to."""
+    given, unknown = parser.parse_known_args(arguments)
+    if unknown:
+        told: Parser = getattr(given, "parser", parser)
+        told.error(f"unrecognized arguments: {' '.join(unknown)}")
+    return given
 
 
 def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:

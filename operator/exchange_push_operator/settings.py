@@ -63,14 +63,16 @@ def read(given: argparse.Namespace, environment: Mapping[str, str] | None = None
 
 
 class Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line."""
+    """Says what is wrong in one line, and ends with ``status``."""
+
+    status = 2
 
     def error(self, message: str) -> NoReturn:
-        """End with status 2."""
+        """End the process."""
         switch = _VALUE_FOR_A_SWITCH.fullmatch(message)
         if switch is not None:
             message = f"{switch[1]} takes no value: write {switch[1]} alone, or leave it out"
-        self.exit(2, f"{self.prog}: {message}\n")
+        self.exit(self.status, f"{self.prog}: {message}\n")
 
 
 def add_arguments(run: Parser) -> None:

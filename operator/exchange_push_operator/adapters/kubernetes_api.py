@@ -16,6 +16,7 @@ from typing import Any
 import kopf
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
+from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME
 from urllib3.exceptions import HTTPError
 from urllib3.util import Retry
 from yaml import YAMLError
@@ -68,6 +69,26 @@ def sign_in(
     else:
         _load_file(kubeconfig, configuration)
     return ObservedClient(configuration, observer) if observer else ApiClient(configuration)
+
+
+def sign_in_as_person(kubeconfig: Path | None, context: str | None, connections: int) -> ApiClient:
+    """A client as kubectl signs in: this kubeconfig, else KUBECONFIG's, else ~/.kube/config.
+
+    Where there is none of them: the Pod's service account. ``context``: not the current one.
+
+    Raises:
+        SpecError: there is nothing to sign in with, or it cannot be read.
+    """
+    configuration = Configuration()
+    configuration.connection_pool_maxsize = connections
+    configuration.retries = _RETRIES
+    try:
+        _load_file(kubeconfig, configuration, context)
+    except SpecError:
+        if kubeconfig or context or not Path(SERVICE_TOKEN_FILENAME).exists():
+            raise
+        _load_service_account(configuration)
+    return ApiClient(configuration)
 
 
 def connection_info(client: ApiClient) -> kopf.ConnectionInfo:
@@ -144,20 +165,22 @@ def _load_service_account(configuration: Configuration) -> None:
         raise SpecError(message) from error
 
 
-def _load_file(path: Path, configuration: Configuration) -> None:
+def _load_file(path: Path | None, configuration: Configuration, context: str | None = None) -> None:
+    flag = f"--kubeconfig {path}" if path else "the kubeconfig"
+    file = str(path) if path else None
     try:
         load_kube_config(  # type: ignore[no-untyped-call]  # the client has no hints
-            str(path), client_configuration=configuration, persist_config=False
+            file, context, client_configuration=configuration, persist_config=False
         )
     except (TypeError, UnicodeDecodeError) as error:
         # The library takes anything for a kubeconfig and trips over it.
         message = (
-            f"--kubeconfig {path} cannot be used: it is no kubeconfig, which is YAML with "
+            f"{flag} cannot be used: it is no kubeconfig, which is YAML with "
             "clusters, users, contexts and current-context"
         )
         raise SpecError(message) from error
     except (ConfigException, OSError, YAMLError, ValueError) as error:
-        message = f"--kubeconfig {path} cannot be used: {_cause(error)}"
+        message = f"{flag} cannot be used: {_cause(error)}"
         raise SpecError(message) from error
 
 

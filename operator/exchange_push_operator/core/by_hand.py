@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 
-from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.commands import GraphRequest, quoted
 from exchange_push_operator.core.plan import Step
 
 _LONGEST = 16384  # as in the CRD
@@ -32,12 +32,8 @@ def lines(graph: str, request: GraphRequest) -> tuple[str, str]:
     """
     url, body = f"{graph}/v1.0/{request.path}", json.dumps(request.body, separators=(",", ":"))
     az = f"az rest --method {request.method} --url {shlex.quote(url)}"
-    powershell = f"Invoke-MgGraphRequest -Method {request.method} -Uri {_single(url)}"
+    powershell = f"Invoke-MgGraphRequest -Method {request.method} -Uri {quoted(url)}"
     return (
         f"{az} --headers Content-Type=application/json --body {shlex.quote(body)}",
-        f"{powershell} -ContentType 'application/json' -Body {_single(body)}",
+        f"{powershell} -ContentType 'application/json' -Body {quoted(body)}",
     )
-
-
-def _single(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import timedelta
@@ -21,6 +22,8 @@ class Ahead:
         """As an administrator would type it."""
         return f"(Get-Date).AddMinutes({int(self.span.total_seconds() // 60)})"
 
+
+_SINGLE_QUOTES = re.compile("['\u2018\u2019\u201a\u201b]")
 
 Scalar: TypeAlias = str | int | bool
 Value: TypeAlias = Scalar | tuple[str, ...] | Ahead
@@ -53,17 +56,19 @@ def _parameter(name: str, value: Value) -> str:
         case bool():
             return f"-{name}:${str(value).lower()}"
         case tuple():
-            return f"-{name} @({', '.join(_quote(item) for item in value)})"
+            return f"-{name} @({', '.join(quoted(item) for item in value)})"
         case int() | Ahead():
             return f"-{name} {value}"
         case _:
-            return f"-{name} {_quote(value)}"
+            return f"-{name} {quoted(value)}"
 
 
-def _quote(text: str) -> str:
-    # Single quotes: PowerShell expands nothing inside them. Display only; commands are never
-    # sent to a server as text.
-    return "'" + text.replace("'", "''") + "'"
+def quoted(text: str) -> str:
+    """A PowerShell literal: nothing is expanded in single quotes. Commands are never sent as text.
+
+    PowerShell takes typographic quotes for the plain one (about_Quoting_Rules), so each is doubled.
+    """
+    return f"'{_SINGLE_QUOTES.sub(lambda found: found[0] * 2, text)}'"
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from typing import Any
 
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.events import Event
+from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.schedule import Kind, Requeue
 
 RESULTS = ("success", "noop", "changed", "retry", "stalled")
@@ -37,6 +38,7 @@ class Outcome:
     changes: tuple[str, ...] = ()
     finalizer: bool | None = None
     drift: Drift = field(default_factory=Drift)
+    planned: tuple[tuple[str, Step], ...] = ()
 
     def result(self, *, wrote: bool) -> str:
         """One of ``RESULTS``: ``noop`` where nothing was written, not even the status."""

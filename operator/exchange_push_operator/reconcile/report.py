@@ -34,7 +34,7 @@ from exchange_push_operator.reconcile.facts import facts
 from exchange_push_operator.reconcile.judge import Plans
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.session import Session
-from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted
+from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted, permitted
 
 _MOST_PLANNED = 32
 
@@ -73,6 +73,7 @@ def report(
         requeue=requeue(config, kind, _patience(result), coming=coming),
         events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
+        planned=tuple(permitted(result)),
     )
 
 

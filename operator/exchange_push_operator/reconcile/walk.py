@@ -140,8 +140,8 @@ def drifted(config: PushConfig) -> bool:
     return known and in_sync.get("status") == "True"
 
 
-def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[str, Step]]:
-    """The steps that may be performed now and have not been tried in this pass."""
+def permitted(result: Walk) -> list[tuple[str, Step]]:
+    """The steps that nothing holds back, in the order in which they are performed."""
     findings = [plan.finding for plan in result.plans.values()]
     if any(f.status == "False" and f.reason in NOTHING_MOVES for f in findings):
         return []
@@ -149,6 +149,12 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     steps = result.remaining
     if first.finding.status == "False" or first.finding.reason is Reason.NOT_OBSERVED:
         steps = [(name, step) for name, step in steps if step in first.steps]
+    return sorted(steps, key=lambda named: named[1].alone)
+
+
+def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[str, Step]]:
+    """The steps that may be performed now and have not been tried in this pass."""
+    steps = permitted(result)
     now, reader = session.world.clock(), result.observed.primary
     looked_again(memory, result.plans, reader, now)
     result.tried |= {step.key for _, step in steps if settling(memory, step, reader, now)}
@@ -159,7 +165,7 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
     )
     return [
         (name, step)
-        for name, step in sorted(steps, key=lambda named: named[1].alone)
+        for name, step in steps
         if step.key not in result.tried
         and not awaits_administrator(session, step)
         and step.key not in result.contended

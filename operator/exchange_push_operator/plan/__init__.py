@@ -1,0 +1,1 @@
+"""What the operator would change, looked at from a workstation and performed by nobody."""

@@ -1,0 +1,114 @@
+"""A plan: the operator's own pass in a world that is not written to."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from datetime import timedelta
+from enum import IntEnum
+from typing import Any
+
+from exchange_push_operator.core.cluster import Resource
+from exchange_push_operator.core.conditions import IN_SYNC, READY, STALLED_CONDITION
+from exchange_push_operator.core.config import SUSPENDED
+from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.parse import parse
+from exchange_push_operator.core.plan import Step
+from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES
+from exchange_push_operator.reconcile import Memory, World, reconcile
+
+_FIRST_STAGE = "PrerequisitesMet"
+
+
+class Verdict(IntEnum):
+    """What came out, and the exit code of ``plan``."""
+
+    NOTHING_TO_DO = 0
+    ERROR = 1
+    CHANGES = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Planned:
+    """What a passive pass saw. ``steps``: what may be performed now, in order, with its stage.
+
+    ``graph`` is ``https://host`` of the cloud, ``tenant_id`` whose it is ("" where nobody signed
+    in).
+    """
+
+    name: str
+    graph: str
+    status: Mapping[str, Any]
+    steps: tuple[tuple[str, Step], ...]
+
+    @property
+    def tenant_id(self) -> str:
+        """The tenant that the Graph calls are for."""
+        return str(self.status.get("tenantId") or "")
+
+    @property
+    def plan_hash(self) -> str:
+        """As in status; "" where nothing is planned."""
+        return str(self.status.get("planHash") or "")
+
+    @property
+    def held_back(self) -> int:
+        """How many changes wait for something that stands in the way of all."""
+        return max(0, len(self.status.get("plannedChanges") or ()) - len(self.steps))
+
+    @property
+    def in_the_way(self) -> tuple[str, ...]:
+        """Why the plan is not whole: what could not be looked at, or waits for a person."""
+        known = {name for name, _ in self.steps}
+        found = (c for c in self.status.get("conditions") or () if _stops(c, known))
+        return tuple(dict.fromkeys(f"{c['reason']}: {c['message']}" for c in found))
+
+    @property
+    def verdict(self) -> Verdict:
+        """An error goes before changes: a plan that is not whole is not one to act on."""
+        if self.in_the_way:
+            return Verdict.ERROR
+        return Verdict.CHANGES if self.steps else Verdict.NOTHING_TO_DO
+
+
+def look(resource: Resource, world: World) -> Planned:
+    """Plan for a resource, suspended or not. Nothing is written, in Kubernetes neither.
+
+    Raises: SpecError.
+    """
+    asked = _asked(resource)
+    config = parse(asked)
+    if config.deleting:
+        raise SpecError(f"{config.namespace}/{config.name} is being deleted; nothing is planned")
+    passive = replace(world, read_only=True, unreachable_grace=timedelta(0))
+    memory = Memory()
+    outcome = reconcile(asked, tuple, passive, memory)
+    if outcome.requeue.kind == "now":  # by now it is known which organization it is
+        outcome = reconcile({**asked, "status": outcome.status}, tuple, passive, memory)
+    return Planned(
+        name=f"{config.namespace}/{config.name}",
+        graph=config.tenant.cloud.graph,
+        status=outcome.status,
+        steps=outcome.planned,
+    )
+
+
+def _asked(resource: Resource) -> Resource:
+    """Who asks for a plan wants one, and wants to see what is the case now."""
+    asked: dict[str, Any] = copy.deepcopy(dict(resource))
+    asked["spec"]["suspend"] = False
+    (asked["metadata"].get("annotations") or {}).pop(SUSPENDED, None)
+    return asked
+
+
+def _stops(condition: Mapping[str, Any], stages_with_steps: set[str]) -> bool:
+    if condition["type"] == STALLED_CONDITION:
+        return bool(condition["status"] == "True")
+    if condition["status"] == "True":
+        return False
+    if condition["type"] == _FIRST_STAGE and condition["status"] == "False":
+        return _FIRST_STAGE not in stages_with_steps
+    if condition["type"] in (READY, IN_SYNC):
+        return condition["reason"] in NOT_LOOKED_AT
+    return condition["reason"] in NOT_LOOKED_AT | NOTHING_MOVES
