@@ -54,16 +54,7 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             allow_abbrev=False,
         )
     )
-    return understood(parser, arguments)
-
-
-def understood(parser: Parser, arguments: Sequence[str]) -> argparse.Namespace:
-    """Read it; what is left over is told by the command that it was given to."""
-    given, unknown = parser.parse_known_args(arguments)
-    if unknown:
-        told: Parser = getattr(given, "parser", parser)
-        told.error(f"unrecognized arguments: {' '.join(unknown)}")
-    return given
+    return parser.understood(arguments)
 
 
 def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
@@ -73,6 +73,14 @@ class Parser(argparse.ArgumentParser):
         if switch is not None:
             message = f"{switch[1]} takes no value: write {switch[1]} alone, or leave it out"
         self.exit(self.status, f"{self.prog}: {message}\n")
+
+    def understood(self, arguments: Sequence[str]) -> argparse.Namespace:
+        """Read a command line; what is left over is told by the command that it was given to."""
+        given, unknown = self.parse_known_args(arguments)
+        if unknown:
+            told: Parser = getattr(given, "parser", self)
+            told.error(f"unrecognized arguments: {' '.join(unknown)}")
+        return given
 
 
 def add_arguments(run: Parser) -> None:

@@ -1,0 +1,1 @@
+"""``kubectl exchangepush``: what people do with a resource, in one word each."""

@@ -1,0 +1,127 @@
+"""The plugin's command line. kubectl runs ``kubectl-exchangepush`` for ``kubectl exchangepush``."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Callable, Mapping, Sequence
+from importlib.metadata import version
+from typing import Any
+
+from exchange_push_operator.adapters import clock
+from exchange_push_operator.adapters.kubernetes_person import Person
+from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT, SUSPENDED
+from exchange_push_operator.core.errors import PushError, SpecError
+from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.kubectl.screen import draw
+from exchange_push_operator.kubectl.table import table
+from exchange_push_operator.plan import command as plan
+from exchange_push_operator.settings import NAME, Parser
+
+_PROG = "kubectl exchangepush"
+_WIDE = 1 << 20  # a pipe: nothing is cut
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; 1 for every error. ``plan``: 2 for changes."""
+    given = _parser().understood(sys.argv[1:] if arguments is None else arguments)
+    if given.command == "plan":
+        return plan.run(given)
+    try:
+        person = Person(given.kubeconfig, given.context, given.namespace)
+        text = _ACTS[given.command][1](person, given.name)
+    except PushError as error:
+        sys.stderr.write(f"{_PROG} {given.command}: {error}\n")
+        return 1
+    sys.stdout.write(text)
+    return 0
+
+
+def _status(person: Person, name: str) -> str:
+    return draw(person.get(name), clock.now(), _width())
+
+
+def _events(person: Person, name: str) -> str:
+    person.get(name)  # a name that is mistyped is better told than "no events"
+    rows = sorted(_row(event) for event in person.events(name))
+    if not rows:
+        return "no events (the API server keeps them for an hour)\n"
+    lines = table(("LAST SEEN", "TIMES", "TYPE", "REASON", "NOTE"), rows, _width())
+    return "\n".join(lines) + "\n"
+
+
+def _row(event: Mapping[str, Any]) -> tuple[str, ...]:
+    series = event.get("series") or {}
+    seen = series.get("lastObservedTime") or event.get("eventTime") or ""
+    times = str(series.get("count", 1))
+    return seen[:19], times, event.get("type", ""), event.get("reason", ""), event.get("note", "")
+
+
+def _suspend(person: Person, name: str) -> str:
+    person.annotate(name, {SUSPENDED: "true"})
+    return f"{person.namespace}/{name} suspended: nothing is looked at or changed\n"
+
+
+def _resume(person: Person, name: str) -> str:
+    changed = person.annotate(name, {SUSPENDED: None})
+    if changed["spec"].get("suspend"):
+        raise SpecError(
+            f"{person.namespace}/{name}: spec.suspend is true; edit it where spec is kept"
+        )
+    return f"{person.namespace}/{name} resumed\n"
+
+
+def _reconcile(person: Person, name: str) -> str:
+    person.annotate(name, {RECONCILE_REQUESTED_AT: utc_text(clock.now())})
+    return f"{person.namespace}/{name}: a pass is asked for; kubectl exchangepush status {name}\n"
+
+
+_ACTS: Mapping[str, tuple[str, Callable[[Person, str], str]]] = {
+    "status": ("stages, servers and dates on one screen", _status),
+    "events": ("what happened to a resource, the newest last", _events),
+    "suspend": (f"stop looking and changing, by annotation {SUSPENDED}", _suspend),
+    "resume": ("take that annotation away", _resume),
+    "reconcile": ("look now, by annotation", _reconcile),
+}
+
+
+def _parser() -> Parser:
+    parser = Parser(
+        prog=_PROG,
+        description="Push-notification proxying of on-premises Exchange: plan, look, steer.",
+        allow_abbrev=False,
+    )
+    parser.status = 1
+    parser.add_argument("--version", action="version", version=version(NAME))
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+    _add(commands, "plan", "print what would be changed", plan.add_arguments)
+    for name, (help_text, _) in _ACTS.items():
+        _add(commands, name, help_text, _add_name)
+    return parser
+
+
+def _add(
+    commands: argparse._SubParsersAction[Parser],
+    name: str,
+    help_text: str,
+    add_arguments: Callable[[Parser], None],
+) -> None:
+    description = plan.DESCRIPTION if name == "plan" else None
+    parser = commands.add_parser(name, help=help_text, description=description, allow_abbrev=False)
+    add_arguments(parser)
+
+
+def _add_name(parser: Parser) -> None:
+    parser.status = 1
+    parser.set_defaults(parser=parser)
+    parser.add_argument("name", metavar="NAME", help="the ExchangePushConfig")
+    plan.add_cluster_arguments(parser)
+
+
+def _width() -> int:
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+
+
+if __name__ == "__main__":
+    sys.exit(main())
