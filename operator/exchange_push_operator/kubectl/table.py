@@ -8,17 +8,17 @@ _GAP, _CUT = "  ", "..."
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]], width: int) -> Iterator[str]:
-    """The header and the rows, each column as wide as it needs to be, no line longer than ``width``.
+    """The header and the rows, each column as wide as it needs; no line longer than ``width``.
 
     Nothing without rows.
     """
     if not rows:
         return
-    columns = list(zip(header, *rows, strict=True))
-    sizes = [max(len(cell) for cell in column) for column in columns]
-    for row in (header, *rows):
-        cells = (one_line(cell).ljust(size) for cell, size in zip(row, sizes, strict=True))
-        yield cut(_GAP.join(cells).rstrip(), width)
+    cells = [[one_line(cell) for cell in row] for row in (header, *rows)]
+    sizes = [max(map(len, column)) for column in zip(*cells, strict=True)]
+    for row in cells:
+        padded = (cell.ljust(size) for cell, size in zip(row, sizes, strict=True))
+        yield cut(_GAP.join(padded).rstrip(), width)
 
 
 def cut(text: str, width: int) -> str:

@@ -10,7 +10,7 @@ from enum import IntEnum
 from typing import Any
 
 from exchange_push_operator.core.cluster import Resource
-from exchange_push_operator.core.conditions import IN_SYNC, READY, STALLED_CONDITION
+from exchange_push_operator.core.conditions import IN_SYNC, STALLED_CONDITION
 from exchange_push_operator.core.config import SUSPENDED
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.parse import parse
@@ -109,6 +109,6 @@ def _stops(condition: Mapping[str, Any], stages_with_steps: set[str]) -> bool:
         return False
     if condition["type"] == _FIRST_STAGE and condition["status"] == "False":
         return _FIRST_STAGE not in stages_with_steps
-    if condition["type"] in (READY, IN_SYNC):
-        return condition["reason"] in NOT_LOOKED_AT
+    if condition["type"] == IN_SYNC:  # it repeats the others
+        return False
     return condition["reason"] in NOT_LOOKED_AT | NOTHING_MOVES

@@ -1,0 +1,135 @@
+"""A plan in its three forms, and the verdict that is the exit code."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core.plan import Step
+from exchange_push_operator.plan.document import as_json
+from exchange_push_operator.plan.passive import Planned, Verdict, look
+from exchange_push_operator.plan.script import as_powershell
+from exchange_push_operator.plan.text import as_text
+from lab.in_process import Lab, lab
+from plan.administrator import read, statements
+
+pytestmark = pytest.mark.lab
+
+
+def planned(outside: Lab) -> Planned:
+    return look(outside.resource, outside.operator().world)
+
+
+def of(command: Cmdlet, **more: Any) -> Planned:
+    step = Step("Correct it", "target", "AuthServerCorrected", command, **more)
+    return Planned(
+        "exchange/fabrikam", "https://graph.microsoft.com", {}, (("AuthServerReady", step),)
+    )
+
+
+def test_every_form_has_the_very_cmdlets_and_calls() -> None:
+    plan = planned(lab())
+    text, script, document = as_text(plan), as_powershell(plan), json.loads(as_json(plan))
+    assert plan.steps
+    for (stage, step), told in zip(plan.steps, document["steps"], strict=True):
+        assert (told["stage"], told["command"]) == (stage, step.spelled_out)
+        assert step.spelled_out in text
+        assert told["powershell"][-1] in script
+    assert document["planHash"] == plan.plan_hash
+    assert plan.plan_hash in text.splitlines()[0]
+
+
+def test_the_plan_is_the_operators_own() -> None:
+    outside = lab({"managementPolicy": "Observe"})
+    outside.operator().run()
+    plan = planned(outside)
+    assert plan.plan_hash == outside.status["planHash"]
+    assert len(plan.steps) == len(outside.status["plannedChanges"])
+
+
+def test_nothing_to_do_is_0_changes_are_2() -> None:
+    outside = lab()
+    assert int(planned(outside).verdict) == 2
+    outside.operator().run()
+    plan = planned(outside)
+    assert int(plan.verdict) == 0
+    assert "Nothing to do" in as_text(plan)
+    assert list(statements(as_powershell(plan))) == []
+
+
+def all_down(outside: Lab) -> None:
+    for server in outside.organization.servers.values():
+        server.faults.down = True
+
+
+def without_policy(outside: Lab) -> None:
+    outside.policy = {"namespaces": {}}
+
+
+def without_secret(outside: Lab) -> None:
+    del outside.secrets["fabrikam-exchange"]
+
+
+def too_old(outside: Lab) -> None:
+    for server in outside.organization.servers.values():
+        server.version = "15.0.712.24"
+
+
+@pytest.mark.parametrize(
+    ("trouble", "reason"),
+    [
+        (all_down, "Unreachable"),
+        (without_policy, "NotAllowedByPolicy"),
+        (without_secret, "SecretNotFound"),
+        (too_old, "ServerTooOld"),
+    ],
+)
+def test_what_keeps_the_plan_from_being_whole_is_1_and_named(trouble: Any, reason: str) -> None:
+    outside = lab()
+    trouble(outside)
+    plan = planned(outside)
+    assert int(plan.verdict) == 1
+    assert any(text.startswith(f"{reason}: ") for text in plan.in_the_way)
+    assert f"In the way: {reason}: " in as_text(plan)
+    assert list(statements(as_powershell(plan))) == []
+
+
+def test_a_suspended_resource_is_planned_for_all_the_same() -> None:
+    outside = lab({"suspend": True})
+    outside.annotate("exchangepush.dev/suspended", "true")
+    assert planned(outside).verdict is Verdict.CHANGES
+    assert outside.resource["spec"]["suspend"] is True
+
+
+NASTY = ["O'Neill", "\u2019; Remove-Mailbox \u2019", "$(Get-Date)", "a`b", 'a "b"', "Gr\u00fcn"]
+
+
+@pytest.mark.parametrize("name", NASTY)
+def test_a_name_that_somebody_chose_stays_a_text_in_the_script(name: str) -> None:
+    command = cmdlet("Set-AuthServer", Identity=name, Enabled=True, Confirm=False)
+    script = as_powershell(of(command))
+    (line,) = statements(script)
+    assert read(line) == command
+    assert script.isascii() or script.startswith("\ufeff")
+
+
+def test_a_name_with_a_line_end_makes_no_line_of_the_script() -> None:
+    step = Step("Correct", "x\nRemove-Mailbox y", "AuthServerCorrected", cmdlet("Get-AuthConfig"))
+    plan = Planned("a/b", "https://graph.microsoft.com", {}, (("AuthServerReady", step),))
+    assert list(statements(as_powershell(plan))) == ["Get-AuthConfig"]
+
+
+def test_a_cmdlet_of_one_server_runs_there_and_windows_own_without_exchange() -> None:
+    made = as_powershell(of(cmdlet("Set-AuthConfig", Force=True), server="ex1.example"))
+    assert list(statements(made)) == [
+        "Connect-ExchangeServer -ServerFqdn 'ex1.example'",
+        "Set-AuthConfig -Force:$true",
+    ]
+    restart = as_powershell(
+        of(cmdlet("Restart-Service", Name="MSExchangeHM"), server="ex1.example")
+    )
+    there = "Invoke-Command -ComputerName 'ex1.example' -ScriptBlock"
+    assert list(statements(restart)) == [f"{there} {{ Restart-Service -Name 'MSExchangeHM' }}"]
