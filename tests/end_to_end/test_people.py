@@ -39,7 +39,7 @@ def plan(lab: RunningLab, *flags: str) -> tuple[int, dict[str, Any]]:
     return done.returncode, json.loads(done.stdout)
 
 
-def plugin_ends(lab: RunningLab, *words: str) -> "subprocess.CompletedProcess[str]":
+def plugin_ends(lab: RunningLab, *words: str) -> subprocess.CompletedProcess[str]:
     """As kubectl itself finds and runs it."""
     return typed(lab, str(lab.cluster.kubectl), "exchangepush", *words, "-n", lab.namespace)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from datetime import timedelta
 
 import pytest
 
@@ -12,7 +13,7 @@ from exchange_push_operator.core.config import EXCHANGE_ONLINE
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
-from lab.exchange.build import add_auth_certificate
+from lab.exchange.build import add_auth_certificate, let_auth_certificate_end
 from lab.exchange.runner import administrator
 from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
@@ -90,9 +91,21 @@ def undone_by_somebody() -> Lab:
     return outside
 
 
+def with_a_certificate_that_ends_soon() -> Lab:
+    outside = lab({"certificate": {"policy": "Manage"}})
+    let_auth_certificate_end(outside.organization, timedelta(days=30))
+    return outside
+
+
 @pytest.mark.parametrize(
     "story",
-    [from_nothing, with_a_certificate, with_a_certificate_that_a_server_lacks, undone_by_somebody],
+    [
+        from_nothing,
+        with_a_certificate,
+        with_a_certificate_that_a_server_lacks,
+        with_a_certificate_that_ends_soon,
+        undone_by_somebody,
+    ],
     ids=lambda story: story.__name__,
 )
 def test_the_scripts_lead_to_the_operators_end_state(story: Callable[[], Lab]) -> None:
@@ -101,6 +114,9 @@ def test_the_scripts_lead_to_the_operators_end_state(story: Callable[[], Lab]) -
     assert ours.condition("Ready") == ("True", "Succeeded")
     assert by_hand(theirs)
     assert theirs.outside() == ours.outside()
+    assert bool(theirs.exchange()["authConfig"]["next"]) == bool(
+        ours.exchange()["authConfig"]["next"]
+    )
     told = theirs.operator().run()
     assert [outcome.changes for outcome in told] == [()] * len(told)
     assert theirs.condition("Ready") == ("True", "Succeeded")

@@ -47,13 +47,13 @@ class Person:
         return self._found(name, self._api.call("PATCH", self._path(name), body, _MERGE_PATCH))
 
     def events(self, name: str) -> Sequence[Mapping[str, Any]]:
-        """The events of a resource, as events.k8s.io/v1 has them.
+        """The events of a resource, by the core API: who may view a namespace may read them.
 
         Raises: PushError: as every call.
         """
-        regarding = f"regarding.kind=ExchangePushConfig,regarding.name={name}"
-        query = urlencode({"fieldSelector": regarding})
-        path = f"/apis/events.k8s.io/v1/namespaces/{self.namespace}/events?{query}"
+        involved = f"involvedObject.kind=ExchangePushConfig,involvedObject.name={name}"
+        query = urlencode({"fieldSelector": involved})
+        path = f"/api/v1/namespaces/{self.namespace}/events?{query}"
         answer = self._api.call("GET", path) or {}
         return list(answer.get("items") or ())
 

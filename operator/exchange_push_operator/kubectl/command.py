@@ -47,7 +47,7 @@ def _events(person: Person, name: str) -> str:
     rows = sorted(_row(event) for event in person.events(name))
     if not rows:
         return "no events (the API server keeps them for an hour)\n"
-    lines = table(("LAST SEEN", "TIMES", "TYPE", "REASON", "NOTE"), rows, _width())
+    lines = table(("LAST SEEN", "TIMES", "TYPE", "REASON", "MESSAGE"), rows, _width())
     return "\n".join(lines) + "\n"
 
 
@@ -55,7 +55,13 @@ def _row(event: Mapping[str, Any]) -> tuple[str, ...]:
     series = event.get("series") or {}
     seen = series.get("lastObservedTime") or event.get("eventTime") or ""
     times = str(series.get("count", 1))
-    return seen[:19], times, event.get("type", ""), event.get("reason", ""), event.get("note", "")
+    return (
+        seen[:19],
+        times,
+        event.get("type", ""),
+        event.get("reason", ""),
+        event.get("message", ""),
+    )
 
 
 def _suspend(person: Person, name: str) -> str:
