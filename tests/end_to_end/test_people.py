@@ -113,7 +113,8 @@ def test_kubectl_finds_the_plugin_which_shows_and_steers(running_lab: RunningLab
     screen = plugin(lab, "status", "fabrikam")
     assert "Ready    True Succeeded: " in screen
     assert "ex1.corp.fabrikam.com  yes " in screen
-    wait.until(lambda: "ProxyEnabled" in plugin(lab, "events", "fabrikam"), 20, "the events")
+    wait.until(lambda: "ProxyEnabled" in str(lab.events()), 20, "the events")
+    assert " Normal  ProxyEnabled " in plugin(lab, "events", "fabrikam")
 
     plugin(lab, "suspend", "fabrikam")
     lab.wait_condition("Ready", "Unknown", "Suspended")

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 
 from exchange_push_operator.core.commands import Cmdlet, cmdlet
+from exchange_push_operator.core.config import FINALIZER
+from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.plan.document import as_json
 from exchange_push_operator.plan.passive import Planned, Verdict, look
@@ -102,6 +104,30 @@ def test_a_suspended_resource_is_planned_for_all_the_same() -> None:
     outside.annotate("exchangepush.dev/suspended", "true")
     assert planned(outside).verdict is Verdict.CHANGES
     assert outside.resource["spec"]["suspend"] is True
+
+
+def test_a_finalizer_that_is_to_go_hides_no_change() -> None:
+    outside = lab()
+    outside.resource["metadata"]["finalizers"] = [FINALIZER]
+    assert planned(outside).verdict is Verdict.CHANGES
+    assert outside.resource["metadata"]["finalizers"] == [FINALIZER]
+
+
+def test_what_was_in_order_a_minute_ago_is_not_said_to_be_so_now() -> None:
+    outside = lab()
+    outside.operator().run()
+    outside.clock.forward(minutes=1)
+    all_down(outside)
+    plan = planned(outside)
+    assert plan.verdict is Verdict.ERROR
+    assert plan.in_the_way[0].startswith("Unreachable: ")
+
+
+def test_what_is_being_deleted_has_no_plan() -> None:
+    outside = lab()
+    outside.resource["metadata"]["deletionTimestamp"] = "2026-11-21T09:00:00Z"
+    with pytest.raises(SpecError, match="is being deleted"):
+        planned(outside)
 
 
 NASTY = ["O'Neill", "\u2019; Remove-Mailbox \u2019", "$(Get-Date)", "a`b", 'a "b"', "Gr\u00fcn"]

@@ -95,9 +95,10 @@ def look(resource: Resource, world: World) -> Planned:
 
 
 def _asked(resource: Resource) -> Resource:
-    """Who asks for a plan wants one, and wants to see what is the case now."""
+    """Who asks for a plan wants one: not a suspension, nor a finalizer that is to be written."""
     asked: dict[str, Any] = copy.deepcopy(dict(resource))
     asked["spec"]["suspend"] = False
+    asked["metadata"].pop("finalizers", None)
     (asked["metadata"].get("annotations") or {}).pop(SUSPENDED, None)
     return asked
 
