@@ -27,6 +27,12 @@ _VALUE = rf"{_LITERAL}|{_LIST}|{_AHEAD}|\d+|\$true|\$false|PATCH"
 _PARAMETER = re.compile(rf" -(\w+)(?:[ :]({_VALUE}))?")
 _STATEMENT = re.compile(rf"([A-Z]\w+-\w+)((?: -\w+(?:[ :](?:{_VALUE}))?)*)")
 _ELSEWHERE = re.compile(rf"Invoke-Command -ComputerName ({_LITERAL}) -ScriptBlock \{{ (.*) \}}")
+_FRAME = {
+    "$preference = $global:ErrorActionPreference",
+    "$global:ErrorActionPreference = 'Stop'",
+    "try {",
+    "} finally { $global:ErrorActionPreference = $preference }",
+}
 
 
 class Stopped(Exception):
@@ -85,7 +91,7 @@ class Administrator:
 def statements(script: str) -> Iterator[str]:
     """The lines that do something, without the functions that come along."""
     for line in _FUNCTION.sub("", script.removeprefix("\ufeff")).splitlines():
-        if line and not line.startswith("#") and line != "$ErrorActionPreference = 'Stop'":
+        if line and not line.startswith("#") and line not in _FRAME:
             yield line
 
 

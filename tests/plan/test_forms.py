@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -17,6 +18,9 @@ from exchange_push_operator.plan.script import as_powershell
 from exchange_push_operator.plan.text import as_text
 from lab.in_process import Lab, lab
 from plan.administrator import read, statements
+
+tree_sitter = pytest.importorskip("tree_sitter")
+grammar = pytest.importorskip("tree_sitter_powershell")
 
 pytestmark = pytest.mark.lab
 
@@ -42,6 +46,23 @@ def test_every_form_has_the_very_cmdlets_and_calls() -> None:
         assert told["powershell"][-1] in script
     assert document["planHash"] == plan.plan_hash
     assert plan.plan_hash in text.splitlines()[0]
+
+
+def test_a_script_with_all_that_comes_along_parses() -> None:
+    """tree-sitter's grammar: there is no PowerShell on most machines."""
+    copied = of(cmdlet("Copy-ExchangeCertificate", Thumbprint="A", Server="ex2"), server="ex1")
+    plan = planned(lab())
+    both = replace(plan, steps=(*plan.steps, *copied.steps))
+    script = as_powershell(both)
+    for name in ("Assert-GraphTenant", "Assert-KeyCredential", "Copy-ExchangeCertificate"):
+        assert f"function {name} {{" in script
+    parser = tree_sitter.Parser(tree_sitter.Language(grammar.language()))
+    pending = [parser.parse(script.encode()).root_node]
+    while pending:
+        node = pending.pop()
+        assert not node.is_error, node.text
+        assert not node.is_missing, node.text
+        pending += node.children
 
 
 def test_the_plan_is_the_operators_own() -> None:
@@ -146,6 +167,11 @@ def test_a_name_with_a_line_end_makes_no_line_of_the_script() -> None:
     step = Step("Correct", "x\nRemove-Mailbox y", "AuthServerCorrected", cmdlet("Get-AuthConfig"))
     plan = Planned("a/b", "https://graph.microsoft.com", {}, (("AuthServerReady", step),))
     assert list(statements(as_powershell(plan))) == ["Get-AuthConfig"]
+
+
+def test_what_a_server_said_cannot_move_the_cursor() -> None:
+    text = as_text(of(cmdlet("Set-AuthServer", Identity="\x1b[2J\r\x07x")))
+    assert "'?[2J??x'" in text
 
 
 def test_a_cmdlet_of_one_server_runs_there_and_windows_own_without_exchange() -> None:

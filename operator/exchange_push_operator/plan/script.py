@@ -14,6 +14,13 @@ from exchange_push_operator.plan.text import AFTERWARDS, headline
 
 # Windows' own: they act on the computer that they run on, and no Exchange session has them.
 _WINDOWS = ("Restart-Service", "Restart-WebAppPool")
+# The shell's cmdlets are of a module (implicit remoting), which does not see a script's own.
+_OPENING = (
+    "$preference = $global:ErrorActionPreference",
+    "$global:ErrorActionPreference = 'Stop'",
+    "try {",
+)
+_CLOSING = "} finally { $global:ErrorActionPreference = $preference }"
 _MARK = "\ufeff"
 _NOTHING = "# There is nothing to run."
 
@@ -34,14 +41,15 @@ def _body(planned: Planned) -> Iterator[str]:
     yield "# Read it, then run it in the Exchange Management Shell, soon after it was made."
     yield "# It stops at the first error."
     yield f"# {AFTERWARDS}"
-    yield "$ErrorActionPreference = 'Stop'"
     for name in _functions(commands):
         yield from ("", _function(name))
+    yield from ("", *_OPENING)
     if any(isinstance(command, GraphRequest) for command in commands):
         yield from ("", f"Assert-GraphTenant -TenantId {quoted(planned.tenant_id)}")
     for number, (stage, step) in enumerate(planned.steps, start=1):
         yield from ("", f"# {number}. {stage}: {step.action} ({step.target})")
         yield from lines(planned.graph, step)
+    yield from ("", _CLOSING)
 
 
 def lines(graph: str, step: Step) -> list[str]:

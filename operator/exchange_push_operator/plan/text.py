@@ -12,8 +12,9 @@ _NOTHING = "Nothing to do: Exchange and Entra ID are as declared."
 
 
 def as_text(planned: Planned) -> str:
-    """The changes in order, then what was found."""
-    return "\n".join(_lines(planned)) + "\n"
+    """The changes in order, then what was found. What servers said cannot move the cursor."""
+    text = "\n".join(_lines(planned)) + "\n"
+    return "".join(c if c.isprintable() or c == "\n" else "?" for c in text)
 
 
 def headline(planned: Planned) -> str:
