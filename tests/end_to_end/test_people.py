@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -114,7 +115,7 @@ def test_kubectl_finds_the_plugin_which_shows_and_steers(running_lab: RunningLab
     assert "Ready    True Succeeded: " in screen
     assert "ex1.corp.fabrikam.com  yes " in screen
     wait.until(lambda: "ProxyEnabled" in str(lab.events()), 20, "the events")
-    assert " Normal  ProxyEnabled " in plugin(lab, "events", "fabrikam")
+    assert re.search(r" Normal +ProxyEnabled +Enable the ", plugin(lab, "events", "fabrikam"))
 
     plugin(lab, "suspend", "fabrikam")
     lab.wait_condition("Ready", "Unknown", "Suspended")

@@ -46,13 +46,14 @@ class Person:
         body = {"metadata": {"annotations": dict(annotations)}}
         return self._found(name, self._api.call("PATCH", self._path(name), body, _MERGE_PATCH))
 
-    def events(self, name: str) -> Sequence[Mapping[str, Any]]:
-        """The events of a resource, by the core API: who may view a namespace may read them.
+    def events(self, resource: Resource) -> Sequence[Mapping[str, Any]]:
+        """The events of this object, none of an earlier one of its name.
+
+        By the core API: who may view a namespace may read them there.
 
         Raises: PushError: as every call.
         """
-        involved = f"involvedObject.kind=ExchangePushConfig,involvedObject.name={name}"
-        query = urlencode({"fieldSelector": involved})
+        query = urlencode({"fieldSelector": f"involvedObject.uid={resource['metadata']['uid']}"})
         path = f"/api/v1/namespaces/{self.namespace}/events?{query}"
         answer = self._api.call("GET", path) or {}
         return list(answer.get("items") or ())

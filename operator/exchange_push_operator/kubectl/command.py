@@ -43,8 +43,7 @@ def _status(person: Person, name: str) -> str:
 
 
 def _events(person: Person, name: str) -> str:
-    person.get(name)  # a name that is mistyped is better told than "no events"
-    rows = sorted(_row(event) for event in person.events(name))
+    rows = sorted(_row(event) for event in person.events(person.get(name)))
     if not rows:
         return "no events (the API server keeps them for an hour)\n"
     lines = table(("LAST SEEN", "TIMES", "TYPE", "REASON", "MESSAGE"), rows, _width())
