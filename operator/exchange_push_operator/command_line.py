@@ -46,15 +46,18 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
             allow_abbrev=False,
         )
     )
-    plan.add_arguments(
-        commands.add_parser(
-            "plan",
-            help="print what would be changed for a resource, from a file or of a cluster",
-            description=plan.DESCRIPTION,
-            allow_abbrev=False,
-        )
-    )
+    _add_plan(commands)
     return parser.understood(arguments)
+
+
+def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
+    parser = commands.add_parser(
+        "plan",
+        help="print what would be changed for a resource, from a file or of a cluster",
+        description=plan.DESCRIPTION,
+        allow_abbrev=False,
+    )
+    plan.add_arguments(parser)
 
 
 def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:

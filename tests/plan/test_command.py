@@ -51,6 +51,14 @@ def test_what_cannot_be_understood_ends_with_1_and_one_line(
         (("-f", "/does/not/exist", *ACCOUNT), "/does/not/exist: cannot be read"),
         (("-f", str(EXAMPLE), *ACCOUNT, "--password-file=/does/not/exist"), "--password-file"),
         (("-f", str(EXAMPLE), *ACCOUNT, f"--password-file={EXAMPLE}"), "--client-certificate or"),
+        (
+            (
+                *("-f", str(EXAMPLE), *ACCOUNT, f"--password-file={EXAMPLE}"),
+                *(f"--client-secret-file={EXAMPLE}", f"--entra-proxy-credentials={EXAMPLE.parent}"),
+                "--entra-proxy=http://proxy:3128",
+            ),
+            "http shows passwords",
+        ),
         (("fabrikam", f"--kubeconfig={EXAMPLE}"), f"--kubeconfig {EXAMPLE} cannot be used"),
     ],
 )

@@ -7,7 +7,6 @@ import getpass
 import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import TypeVar
 
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.adapters.kubernetes_person import Person
@@ -17,18 +16,15 @@ from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.core.policy import Policy
-from exchange_push_operator.plan import given
+from exchange_push_operator.plan import given, outside
 from exchange_push_operator.plan.document import as_json
 from exchange_push_operator.plan.given import GivenSecrets, OfThePerson
 from exchange_push_operator.plan.manifest import read_manifest
-from exchange_push_operator.plan.outside import world
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
 from exchange_push_operator.plan.text import as_text
-from exchange_push_operator.setting_values import file, folder, proxy
+from exchange_push_operator.setting_values import file
 from exchange_push_operator.settings import Parser
-
-T = TypeVar("T")
 
 DESCRIPTION = (
     "Looks at Exchange and Entra ID as the operator does, writes nothing, and prints the very "
@@ -56,29 +52,7 @@ def add_arguments(parser: Parser) -> None:
     )
     add_cluster_arguments(parser)
     given.add_arguments(parser)
-    existing_file = _read_by(file)
-    doors = parser.add_argument_group("as of the operator")
-    doors.add_argument(
-        "--policy",
-        type=existing_file,
-        metavar="FILE",
-        help="the installer's policy; needed where credentials come from Secrets of the cluster",
-    )
-    doors.add_argument(
-        "--ca-file",
-        type=_read_by(file),
-        metavar="FILE",
-        help="CA certificates (PEM) to trust besides",
-    )
-    doors.add_argument(
-        "--entra-proxy", type=_read_by(proxy), metavar="URL", help="HTTP proxy for Microsoft"
-    )
-    doors.add_argument(
-        "--entra-proxy-credentials",
-        type=_read_by(folder),
-        metavar="FOLDER",
-        help="its username, password",
-    )
+    outside.add_arguments(parser)
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -87,20 +61,8 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument("-n", "--namespace", metavar="NAME", help="default: the context's")
     cluster.add_argument("--context", metavar="NAME", help="default: the current one")
     cluster.add_argument(
-        "--kubeconfig", type=_read_by(file), metavar="FILE", help="default: KUBECONFIG"
+        "--kubeconfig", type=outside.read_by(file), metavar="FILE", help="default: KUBECONFIG"
     )
-
-
-def _read_by(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Argparse repeats a value that is a ValueError; one may hold a password."""
-
-    def parsed(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed
 
 
 def run(options: argparse.Namespace, *, ask: Callable[[str], str] = getpass.getpass) -> int:
@@ -122,16 +84,16 @@ def _plan(options: argparse.Namespace, ask: Callable[[str], str]) -> Planned:
     policy: Callable[[], Policy] = PolicyFile(options.policy) if options.policy else OfThePerson
     if secrets or person is None:
         known = GivenSecrets(secrets)
-        with world(options, known, known, policy) as outside:
-            return look(given.with_given(resource, secrets), outside)
+        with outside.world(options, known, known, policy) as world:
+            return look(given.with_given(resource, secrets), world)
     if not options.policy:
         raise SpecError(
             "--policy FILE is needed: it says where Secrets of the cluster may be sent; or sign in "
             "yourself with --username"
         )
     accounts = KubernetesServiceAccounts(KubernetesApi(person.client))
-    with world(options, KubernetesSecrets(person.client), accounts, policy) as outside:
-        return look(resource, outside)
+    with outside.world(options, KubernetesSecrets(person.client), accounts, policy) as world:
+        return look(resource, world)
 
 
 def _resource(options: argparse.Namespace, person: Person | None) -> Resource:

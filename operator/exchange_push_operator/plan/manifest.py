@@ -23,6 +23,7 @@ from exchange_push_operator.core.config import GROUP, VERSION
 from exchange_push_operator.core.errors import SpecError
 
 _KIND = "ExchangePushConfig"
+_NOT_STORED_YET = {"uid": "", "generation": 1, "creationTimestamp": ""}
 _TYPES = {"object": dict, "array": list, "string": str, "integer": int, "boolean": bool}
 # What PyYAML lets through: !!int "", !!bool x, and a thousand open brackets.
 _BAD_VALUE = (yaml.YAMLError, ValueError, LookupError, AttributeError, RecursionError)
@@ -66,19 +67,13 @@ def completed(document: Mapping[str, Any], namespace: str | None, usual: str) ->
     if namespace and own and namespace != own:
         raise SpecError(f"metadata.namespace: {own} is not the {namespace} of --namespace")
     spec = _completed(copy.deepcopy(document.get("spec")), _schema(), "spec")
-    return {
-        "apiVersion": document["apiVersion"],
-        "kind": _KIND,
-        "metadata": {
-            "name": metadata["name"],
-            "namespace": own or namespace or usual,
-            "annotations": metadata.get("annotations") or {},
-            "uid": "",
-            "generation": 1,
-            "creationTimestamp": "",
-        },
-        "spec": spec,
+    made = {
+        "name": metadata["name"],
+        "namespace": own or namespace or usual,
+        "annotations": metadata.get("annotations") or {},
+        **_NOT_STORED_YET,
     }
+    return {"apiVersion": f"{GROUP}/{VERSION}", "kind": _KIND, "metadata": made, "spec": spec}
 
 
 def _documents(path: Path) -> Iterator[Any]:
