@@ -40,6 +40,7 @@ from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
 from exchange_push_operator.adapters.kubernetes_service_accounts import KubernetesServiceAccounts
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.policy_file import PolicyFile
+from exchange_push_operator.assess import command as assess
 from exchange_push_operator.core import status
 from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.core.ports import Fence, no_fence
@@ -65,6 +66,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 for what cannot be understood. ``run``: 0 after a clean stop, else 1."""
     given = command_line.parse(sys.argv[1:] if arguments is None else arguments)
     try:
+        if given.command == "assess":
+            return assess.run(given)
         if given.command == "selftest":
             return selftest.run(given)
         if given.command == "host-script":

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from exchange_push_operator import settings
+from exchange_push_operator.assess import command as assess
 from exchange_push_operator.plan import command as plan
 from exchange_push_operator.selftest import command as selftest
 from exchange_push_operator.settings import NAME, PREFIX, Parser
@@ -37,6 +38,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     run.set_defaults(parser=run)
     settings.add_arguments(run)
+    assess.add_arguments(
+        commands.add_parser(
+            "assess",
+            help="tell what state an organization's trust with Microsoft 365 is in, read-only",
+            description=assess.DESCRIPTION,
+            allow_abbrev=False,
+        )
+    )
     _add_host_script(commands)
     selftest.add_arguments(
         commands.add_parser(

@@ -168,7 +168,13 @@ class WinRMExchanges:
 
     def _server(self, name: str, access: ExchangeAccess) -> Server:
         credential = self._credential(name, access)
-        reached = (access.scheme, access.port, access.ca_pem or "", access.host_installed)
+        reached = (
+            access.scheme,
+            access.port,
+            access.ca_pem or "",
+            access.host_installed,
+            access.read_only,
+        )
         key = (name, access.version, *reached, *credential)
         ca_path = self._authorities.path(access.ca_pem)
         with self._lock:
@@ -222,7 +228,8 @@ class _Account:
         WinRM's quota is used up.
         """
         for command in batch:
-            check(command, changes=changes)
+            # A read-only access takes looks alone, whatever the caller says of them.
+            check(command, changes=changes and not self._access.read_only)
         if not batch:
             return ()
         with observed(self._pool.observer, EXCHANGE, of_batch(batch)):

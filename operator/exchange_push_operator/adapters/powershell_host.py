@@ -35,12 +35,22 @@ _LONGEST_TEXT = 512
 _PREFIX = re.compile(r"^(?:\[[^\]]*(?:RequestId|TimeStamp|FailureCategory)=[^\]]*\]\s*)+")
 
 
-def encode_login(identifier: str, fqdn: str, username: str, password: Sensitive | None) -> bytes:
+def encode_login(
+    identifier: str,
+    fqdn: str,
+    username: str,
+    password: Sensitive | None,
+    *,
+    read_only: bool = False,
+) -> bytes:
     """The line that tells the host who opens the Exchange session. Never log it.
 
     Without a password the host goes on with the ticket that was delegated to the server.
+    ``read_only``: from then on the host refuses whatever allowlist.json marks as a change.
     """
-    request = {"id": identifier, "op": "login", "fqdn": fqdn, "username": username}
+    request: dict[str, Any] = {"id": identifier, "op": "login", "fqdn": fqdn, "username": username}
+    if read_only:
+        request["readOnly"] = True
     return _line(request if password is None else request | {"password": password.reveal()})
 
 

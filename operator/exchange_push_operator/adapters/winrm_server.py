@@ -201,7 +201,13 @@ class Server:
 
     def _login(self, request: Request) -> bytes:
         access = self._access
-        login = encode_login(uuid.uuid4().hex, self._place.server, access.username, access.password)
+        login = encode_login(
+            uuid.uuid4().hex,
+            self._place.server,
+            access.username,
+            access.password,
+            read_only=access.read_only,
+        )
         # Looks ride along. A change waits until the host is known to be the right one, so that a
         # start that fails is never a change whose outcome is unknown.
         return login if request.changes else login + request.line

@@ -124,13 +124,13 @@ def read(observed: Observations, built: Mapping[str, Build]) -> DedicatedApplica
         key=lambda row: (not row["ApplicationIdentifier"], str(row["Name"])),
         default=None,
     )
-    able = {name: _can(build) for name, build in sorted(built.items())}
+    can_sign = {name: able(build) for name, build in sorted(built.items())}
     return DedicatedApplication(
         evo_sts=str(evo_sts["Name"]) if evo_sts else None,
         application_id=str(evo_sts["ApplicationIdentifier"] or "") if evo_sts else "",
         override=_override(observed, built),
-        too_old=tuple(name for name, can in able.items() if can is False),
-        unseen=tuple(name for name, can in able.items() if can is None),
+        too_old=tuple(name for name, can in can_sign.items() if can is False),
+        unseen=tuple(name for name, can in can_sign.items() if can is None),
     )
 
 
@@ -151,13 +151,15 @@ def _texts(value: Any) -> list[str]:
     return [value] if isinstance(value, str) else [str(text) for text in value or ()]
 
 
-def _can(build: Build) -> bool | None:
-    """At least the first able build of the same cumulative update, or a later one.
+def able(build: Build) -> bool | None:
+    """Whether a server of this build can sign as one.
+
+    At least the first able build of the same cumulative update, or a later one.
 
     None: the cumulative update would do, but its hotfix update is not known.
     """
-    line = [able for able in _BUILDS if able[:2] == build.version[:2]]
-    same = next((able for able in line if able[:3] == build.version[:3]), None)
+    line = [first for first in _BUILDS if first[:2] == build.version[:2]]
+    same = next((first for first in line if first[:3] == build.version[:3]), None)
     if same is None:
         return bool(line) and build.version > max(line)
     if build.version >= same:

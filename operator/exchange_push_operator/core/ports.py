@@ -45,7 +45,8 @@ class ExchangeAccess:
 
     Exactly one of ``password`` and ``keytab`` is set; the keytab's bytes are in base64.
     ``version`` names the state of the Secrets it was made of, so that a session made with an
-    older password is never used again.
+    older password is never used again. ``read_only``: the host refuses every change, and so does
+    the adapter before it.
     """
 
     transport: str
@@ -57,6 +58,7 @@ class ExchangeAccess:
     version: str
     keytab: Sensitive | None = None
     host_installed: bool = False  # whether the host script is a signed file on the servers
+    read_only: bool = False
 
     @property
     def proof(self) -> Sensitive:

@@ -84,7 +84,7 @@ def read_probe(config: PushConfig, observed: Observations, server: str) -> Probe
     if answer is None:
         return Probe(ProbeState.NOT_RUN, Reason.WAITS_FOR_CONFIGURATION)
     try:
-        return _failed(config, observed, server, _words(observed.server(server, look)))
+        return _failed(config, observed, server, words(observed.server(server, look)))
     except CmdletFailed as error:
         return _failed(config, observed, server, str(error))
 
@@ -119,10 +119,11 @@ def _token_trouble(config: PushConfig, observed: Observations, server: str) -> s
     answer = observed.cmdlets.get((server, token_test(config)))
     if answer is None or answer.error or config.proxy.state is ProxyState.UNMANAGED:
         return None
-    return "" if succeeded(answer.rows) else _words(answer.rows)
+    return "" if succeeded(answer.rows) else words(answer.rows)
 
 
-def _words(rows: Iterable[Mapping[str, Any]]) -> str:
+def words(rows: Iterable[Mapping[str, Any]]) -> str:
+    """What a probe, or the test of the token, says of its failure."""
     row = next(iter(rows), {})
     return " ".join(str(row[key]) for key in ("Error", "Exception", "Detail") if row.get(key))
 

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qs
 
+from exchange_push_operator.core.clouds import Cloud
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.reasons import Reason
@@ -18,8 +19,12 @@ MADE_ANEW = "delete the resource and make it anew (spec.tenant cannot be correct
 
 def openid_configuration_url(config: PushConfig, domain: str) -> str:
     """Where the tenant of a domain is published, without credentials."""
-    authority = config.tenant.cloud.authority
-    return f"{authority}/{domain}/v2.0/.well-known/openid-configuration"
+    return openid_configuration(config.tenant.cloud, domain)
+
+
+def openid_configuration(cloud: Cloud, domain: str) -> str:
+    """The same, of a cloud."""
+    return f"{cloud.authority}/{domain}/v2.0/.well-known/openid-configuration"
 
 
 def issuer_tenant(document: Mapping[str, Any]) -> str | None:

@@ -24,8 +24,9 @@
     The SHA-256 of this script, as its caller has checked it. A file finds it out by itself.
 
 .NOTES
-    Requests: {"id", "op": "login", "fqdn", "username", "password"}; without a password the
-    session is opened with the ticket that the caller has delegated.
+    Requests: {"id", "op": "login", "fqdn", "username", "password", "readOnly"}; without a password the
+    session is opened with the ticket that the caller has delegated. With "readOnly": true the
+    process refuses from then on whatever the allow-list marks as a change.
     {"id", "op": "run", "stopOnError", "calls": [{"cmdlet", "parameters", "timeout"}]}.
     {"id", "op": "ping"}.
 #>
@@ -52,6 +53,7 @@ $State = @{
     ExchangeSession = $null
     SessionError    = $null
     LocalSession    = $null
+    ReadOnly        = $false
     Stuck           = $false
     Where           = 'request'
     Answers         = New-Object Collections.Specialized.OrderedDictionary
@@ -185,6 +187,38 @@ function Get-LocalPushNotificationProxy {
     }
 }
 
+function Test-LocalReach {
+    # Whether this server gets an answer from an address of Microsoft 365: any status will do, for
+    # nothing is signed in to. $Proxy is the server's own InternetWebProxy; without one it goes
+    # directly, as Exchange does, whatever the account has set for itself.
+    param([string]$Uri, [string]$Proxy)
+    $ErrorActionPreference = 'Stop'
+    [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
+    $request = [Net.WebRequest]::Create($Uri)
+    $request.Method = 'HEAD'
+    $request.AllowAutoRedirect = $false
+    $request.Timeout = 10000
+    $request.Proxy = $null
+    if ($Proxy) { $request.Proxy = New-Object -TypeName Net.WebProxy -ArgumentList $Proxy }
+    $status = $null
+    $failure = $null
+    $response = $null
+    try { $response = $request.GetResponse() }
+    catch {
+        # The method call has wrapped the true error; a 404 is an error of .NET and an answer to us.
+        $inner = $_.Exception
+        while ($inner -and $inner -isnot [Net.WebException]) { $inner = $inner.InnerException }
+        if (-not $inner) { throw }
+        $response = $inner.Response
+        if (-not $response) { $failure = [string]$inner.Status }
+    }
+    if ($response) {
+        $status = [int]$response.StatusCode
+        $response.Close()
+    }
+    New-Object -TypeName PSObject -Property @{ Status = $status; Failure = $failure }
+}
+
 function Get-LocalCertificate {
     $ErrorActionPreference = 'Stop'
     $store = New-Object -TypeName Security.Cryptography.X509Certificates.X509Store -ArgumentList 'My', 'LocalMachine'
@@ -305,7 +339,7 @@ function Restart-WebAppPool {
 $FixedFunctions = @(
     'Get-LocalExchangeServer', 'Get-DomainName', 'Get-ServiceStart', 'Get-WebAppPoolStart',
     'Find-DirectoryObject', 'Get-TransportThumbprint', 'Get-LocalPushNotificationProxy',
-    'Get-LocalCertificate', 'New-ExchangeCertificate', 'Copy-ExchangeCertificate', 'Invoke-ExchangeCmdlet',
+    'Test-LocalReach', 'Get-LocalCertificate', 'New-ExchangeCertificate', 'Copy-ExchangeCertificate', 'Invoke-ExchangeCmdlet',
     'Restart-Service', 'Restart-WebAppPool')
 
 #endregion
@@ -537,6 +571,7 @@ function Invoke-Call {
     if (-not $known) { Deny-Call -Id 'CmdletNotAllowed' -Message "cmdlet not allowed: $name" }
     $rule = $known.Value
     $arguments = Get-Argument -Call $Call -Rule $rule
+    if ($State.ReadOnly -and $rule.changes -and -not $arguments.WhatIf) { Deny-Call -Id 'ReadOnly' -Message "read-only, so not allowed: $name" -Category 'PermissionDenied' }
     $limit = 60
     if ([int]$Call.timeout -gt 0) { $limit = [int]$Call.timeout }
 
@@ -593,6 +628,8 @@ function Set-Login {
     param($Request)
     Close-Session
     $State.Credential = $null
+    # Once on, nothing turns it off again in this process.
+    if ($Request.readOnly) { $State.ReadOnly = $true }
     $State.Fqdn = [string]$Request.fqdn
     if ($Request.password) {
         $secret = New-Object -TypeName Security.SecureString

@@ -16,7 +16,7 @@ from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fail
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 
-_ACS = "MicrosoftACS"
+ACS = "MicrosoftACS"
 # The principal of Access Control Service, the same in every cloud: who signs its tokens.
 _ACS_ISSUER = "00000001-0000-0000-c000-000000000000"
 # The exceptions of Exchange's own reading of a metadata document; their names are never localised.
@@ -40,7 +40,7 @@ class AuthServer:
 
     def serves(self, tenant_id: str) -> bool:
         """Whether Exchange gets its tokens for the tenant from here, whatever its name."""
-        issued = self.enabled and self.type == _ACS and self.issuer == _ACS_ISSUER
+        issued = self.enabled and self.type == ACS and self.issuer == _ACS_ISSUER
         return issued and self.realm == tenant_id
 
 
@@ -65,12 +65,17 @@ def looks(config: PushConfig) -> Looks:
 
 def observe(config: PushConfig, observed: Observations) -> Observed:
     """Read them. Raises: Refused, CmdletFailed, Throttled."""
-    rows = observed.organization(organization.AUTH_SERVERS)
     return Observed(
         tenant_id=observed.tenant_id,
-        servers=tuple(sorted((_read(row) for row in rows), key=lambda server: server.name)),
+        servers=listed(observed),
         published=_published(config, observed),
     )
+
+
+def listed(observed: Observations) -> tuple[AuthServer, ...]:
+    """Every auth server, by name. Raises: Refused, CmdletFailed."""
+    rows = observed.organization(organization.AUTH_SERVERS)
+    return tuple(sorted((_read(row) for row in rows), key=lambda server: server.name))
 
 
 def _read(row: Mapping[str, Any]) -> AuthServer:
@@ -145,10 +150,10 @@ def _not_ours(config: PushConfig, observed: Observed, declared: AuthServer) -> F
     known = (observed.tenant_id, "" if config.stays_inside else config.tenant.domain)
     if declared.realm and declared.realm not in known:
         return _other_tenant(declared, observed.tenant_id)
-    if declared.type != _ACS:
+    if declared.type != ACS:
         return fails(
             Reason.OTHER_TYPE,
-            f"auth server {declared.name} is of type {declared.type}, not {_ACS}, and is not "
+            f"auth server {declared.name} is of type {declared.type}, not {ACS}, and is not "
             "touched; give another spec.authServer.name",
         )
     return None

@@ -160,6 +160,17 @@ def deadline(limit: int) -> CmdletFailed:
     )
 
 
+def read_only(name: str) -> CmdletFailed:
+    """A change in a process whose login was read-only."""
+    return CmdletFailed(
+        f"read-only, so not allowed: {name}",
+        identifier="ReadOnly",
+        category="PermissionDenied",
+        kind="InvalidOperationException",
+        where="request",
+    )
+
+
 def refuse(identifier: str, message: str) -> NoReturn:
     """The host's allow-list says no. Raises: CmdletFailed."""
     raise CmdletFailed(

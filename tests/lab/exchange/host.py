@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from exchange_push_operator.core.errors import CmdletFailed
 from lab.exchange.accounts import Accounts
 from lab.exchange.counters import Counters
-from lab.exchange.failures import deadline, not_logged_in, session_failed
+from lab.exchange.failures import deadline, not_logged_in, read_only, session_failed
 from lab.exchange.organization import Organization
 from lab.exchange.runner import Outcome, allow_list, allowed, invoke, needs_session
 from lab.exchange.server import Server
@@ -35,6 +35,7 @@ class Host:
     exit_code: int | None = None
     delegated: bool = False
     client: str = ""  # the address of who started it
+    read_only: bool = False
     username: str = ""
     _password: str = field(default="", repr=False)
     _fqdn: str = ""
@@ -106,6 +107,7 @@ class Host:
     def login(self, request: Json) -> Json:
         """Remember who opens the session, and where."""
         self._session = False
+        self.read_only = self.read_only or bool(request.get("readOnly"))
         self._fqdn = str(request.get("fqdn") or "")
         self.username = str(request.get("username") or "")
         self._password = str(request.get("password") or "")
@@ -158,6 +160,8 @@ class Host:
         parameters = call.get("parameters") or {}
         try:
             allowed(name, parameters)
+            if self.read_only and changes_something(call):
+                raise read_only(name)
             if needs_session(name):
                 self.open_session()
         except CmdletFailed as error:

@@ -79,6 +79,7 @@ class Server:
     transport: str = ""
     components: dict[str, str] = field(default_factory=dict)
     site: str = "Default-First-Site-Name"
+    internet_web_proxy: str | None = None
     health_manager_started: datetime | None = None
     service_host_started: datetime | None = None
     owa_pool_started: datetime | None = None

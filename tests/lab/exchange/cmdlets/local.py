@@ -63,6 +63,13 @@ def get_local_proxy(call: Call) -> list[Row]:
     return [{"Name": proxy.name, "WhenChangedUTC": proxy.when_changed}] if proxy else []
 
 
+def test_local_reach(call: Call) -> list[Row]:
+    """Microsoft 365 answers 200 here; without a way out .NET says ConnectFailure."""
+    if call.server.faults.outbound_blocked:
+        return [{"Status": None, "Failure": "ConnectFailure"}]
+    return [{"Status": 200, "Failure": None}]
+
+
 def restart(call: Call) -> list[Row]:
     """A service, or the worker processes of an application pool."""
     server = call.server
@@ -89,6 +96,7 @@ RULES = (
     rule("Get-LocalExchangeServer", get_local_exchange_server),
     rule("Get-LocalCertificate", get_local_certificate),
     rule("Get-LocalPushNotificationProxy", get_local_proxy),
+    rule("Test-LocalReach", test_local_reach, "Uri Proxy", required="Uri"),
     rule("Restart-Service", restart, "Name", required="Name"),
     rule("Restart-WebAppPool", restart, "Name", required="Name"),
 )

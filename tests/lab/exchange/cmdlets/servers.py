@@ -33,6 +33,7 @@ def _row(server: Server) -> Row:
         "IsEdgeServer": "Edge" in server.roles,
         "IsE15OrLater": server.build[0] >= 15,
         "Site": f"{server.fqdn.partition('.')[2]}/Configuration/Sites/{server.site}",
+        "InternetWebProxy": server.internet_web_proxy,
     }
 
 

@@ -1,0 +1,197 @@
+"""The command line of ``assess``."""
+
+from __future__ import annotations
+
+import argparse
+import getpass
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.metadata import version
+from pathlib import Path
+
+from exchange_push_operator.adapters import clock
+from exchange_push_operator.adapters.ca_bundle import ca_bundle
+from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
+from exchange_push_operator.adapters.graph_msal import EntraGraphs
+from exchange_push_operator.adapters.http import Https
+from exchange_push_operator.adapters.metadata_http import HttpMetadata
+from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
+from exchange_push_operator.assess.look import Asked, Doors, look
+from exchange_push_operator.assess.report import FORMS, Report, as_text, judged
+from exchange_push_operator.assess.sign_in import PORTS, exchange_access, graph_access
+from exchange_push_operator.assess.written import as_yaml
+from exchange_push_operator.core.clouds import CLOUDS
+from exchange_push_operator.core.errors import PushError, SpecError
+
+DESCRIPTION = (
+    "Tells, read-only, what state the trust of an Exchange organization with Microsoft 365 is in, "
+    "what will go wrong and when, and what to do. Needs no cluster. Exit code 0: fine; 1: needs "
+    "attention; 2: broken, or it could not be looked at."
+)
+_LAST_PORT = 65535
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """The flags; a password is never one of them."""
+    _exchange(parser.add_argument_group("Exchange"))
+    _entra(parser.add_argument_group("Entra ID (left out: what is there is not seen)"))
+    parser.add_argument("--output", choices=tuple(FORMS), default="text", help="default: text")
+    parser.add_argument(
+        "--write",
+        metavar="FILE",
+        type=Path,
+        help="also write the resource that describes the organization; an existing file is kept",
+    )
+
+
+def _exchange(group: argparse._ArgumentGroup) -> None:
+    group.add_argument("--server", required=True, metavar="FQDN", help="the server to ask first")
+    group.add_argument(
+        "--username", required=True, metavar="NAME", help="CORP\\name or name@corp.example.com"
+    )
+    proof = group.add_mutually_exclusive_group()
+    proof.add_argument(
+        "--password-file",
+        metavar="FILE",
+        type=Path,
+        help="a file with the password; without it the password is asked for",
+    )
+    proof.add_argument("--keytab", metavar="FILE", type=Path, help="a keytab, in its place")
+    group.add_argument(
+        "--transport", choices=("Kerberos", "NTLM"), default="Kerberos", help="default: Kerberos"
+    )
+    group.add_argument("--scheme", choices=tuple(PORTS), default="HTTPS", help="default: HTTPS")
+    group.add_argument(
+        "--port", type=_port, metavar="NUMBER", help="default: 5986 for HTTPS, 5985 for HTTP"
+    )
+    group.add_argument(
+        "--host-script",
+        choices=("Streamed", "Installed"),
+        default="Streamed",
+        help="default: Streamed; Installed: the signed file on the servers",
+    )
+    group.add_argument(
+        "--ca-file", metavar="FILE", type=Path, help="CA certificates (PEM) to trust besides"
+    )
+
+
+def _entra(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--tenant", metavar="DOMAIN", help="a domain of the tenant; looked up at Microsoft"
+    )
+    group.add_argument("--cloud", choices=tuple(CLOUDS), default="Global", help="default: Global")
+    group.add_argument("--client-id", metavar="ID", help="an application that may read the keys")
+    group.add_argument(
+        "--client-certificate", metavar="FILE", type=Path, help="its certificate (PEM)"
+    )
+    group.add_argument(
+        "--client-key",
+        metavar="FILE",
+        type=Path,
+        help="the certificate's key (PEM); default: in the file of the certificate",
+    )
+
+
+def _port(text: str) -> int:
+    number = int(text) if text.isdecimal() else 0
+    if not 1 <= number <= _LAST_PORT:
+        raise argparse.ArgumentTypeError(f"{text!r} is not a port, 1 to {_LAST_PORT}")
+    return number
+
+
+def run(
+    options: argparse.Namespace,
+    *,
+    ask: Callable[[str], str] = getpass.getpass,
+    wire: WireFactory = open_wire,
+) -> int:
+    """Look, print the report, write the resource; the exit code. Tests give another ``wire``.
+
+    Raises: SpecError: the command line asks for what cannot be.
+    """
+    _check(options)
+    asked = _asked(options)
+    with _doors(options, asked, ask, wire) as doors:
+        try:
+            evidence = look(asked, doors)
+        except SpecError:
+            raise
+        except PushError as error:
+            sys.stderr.write(f"{options.server}: {error}\n")
+            return 2
+    report = judged(evidence, version("exchange-push-operator"))
+    if options.write is not None:
+        _write(options.write, as_yaml(evidence, report.version))
+    sys.stdout.write(_printed(options.output, report))
+    return report.exit_code
+
+
+def _check(options: argparse.Namespace) -> None:
+    """Raises: SpecError: flags that need one another."""
+    if (options.client_id is None) != (options.client_certificate is None):
+        raise SpecError("--client-id and --client-certificate: give both, or neither")
+    if options.client_id is not None and options.tenant is None:
+        raise SpecError("--client-id: needs --tenant, the domain of the tenant to sign in to")
+    if options.client_key is not None and options.client_certificate is None:
+        raise SpecError("--client-key: needs --client-certificate")
+    if options.write is not None and options.write.exists():
+        message = f"--write {options.write}: exists and is not overwritten; name another file"
+        raise SpecError(message)
+
+
+def _asked(options: argparse.Namespace) -> Asked:
+    return Asked(
+        server=options.server,
+        transport=options.transport,
+        scheme=options.scheme,
+        port=options.port or PORTS[options.scheme],
+        host_script=options.host_script,
+        cloud=CLOUDS[options.cloud],
+        own_ca=options.ca_file is not None,
+        tenant=options.tenant,
+        client_id=options.client_id,
+    )
+
+
+@contextmanager
+def _doors(
+    options: argparse.Namespace, asked: Asked, ask: Callable[[str], str], wire: WireFactory
+) -> Iterator[Doors]:
+    """The product's own adapters, none of which may write."""
+    access = exchange_access(options, ask)
+    with ca_bundle(options.ca_file) as authorities:
+        https = Https(authorities, fence=_no_writes)
+        exchanges = WinRMExchanges(authorities, fence=_no_writes, protocol_factory=wire)
+        graphs = EntraGraphs(https, clock.now)
+        try:
+            yield Doors(
+                exchange=exchanges.connect(access),
+                metadata=HttpMetadata(https),
+                graph=lambda tenant_id: graphs.connect(
+                    graph_access(options, asked.cloud, tenant_id, clock.now())
+                ),
+                clock=clock.now,
+            )
+        finally:
+            exchanges.close()
+            https.close()
+
+
+def _no_writes() -> float:
+    raise SpecError("an assessment changes nothing")
+
+
+def _printed(form: str, report: Report) -> str:
+    if form == "text":
+        return as_text(report, colour=sys.stdout.isatty())
+    return FORMS[form](report)
+
+
+def _write(path: Path, text: str) -> None:
+    try:
+        with path.open("x", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        message = f"--write {path}: {error.strerror}"
+        raise SpecError(message) from error
