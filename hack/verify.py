@@ -2,8 +2,9 @@
 
 The chart carries the CRD of crds/, its README is made of its values, deploy/operator.yaml is the
 chart rendered with its defaults, for people without Helm, docs/fields.md is the CRD for reading,
-docs/decisions/README.md lists the pages beside it, argocd/ has its Lua files once more as settings
-of Argo CD, and the command `plan` has the schema of spec as JSON.
+docs/decisions/README.md lists the pages beside it, docs/assess.md has a sample report from the
+lab, argocd/ has its Lua files once more as settings of Argo CD, and the command `plan` has the
+schema of spec as JSON.
 """
 
 import argparse
@@ -20,6 +21,7 @@ import decision_index
 import field_reference
 import spec_schema
 
+from lab import assessment
 from lab.binaries import KUBERNETES_VERSION, helm_binary
 from lab.toolchain import SetupError
 
@@ -78,6 +80,7 @@ def copies() -> Iterator[tuple[Path, str]]:
     yield FIELDS, field_reference.page(CRD)
     yield DECISIONS / "README.md", decision_index.page(DECISIONS)
     yield SPEC_SCHEMA, spec_schema.text(CRD)
+    yield assessment.PAGE, assessment.page(assessment.PAGE.read_text("utf-8"))
     yield from argocd_settings.copies()
 
 

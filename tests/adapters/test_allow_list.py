@@ -152,7 +152,7 @@ def test_a_fixed_function_gives_the_properties_of_its_entry(name: str) -> None:
 def trees() -> Iterator[ast.AST]:
     """The code that may spell a cmdlet."""
     root = Path(str(files("exchange_push_operator")))
-    for folder in ("core", "stages", "reconcile", "selftest"):
+    for folder in ("core", "stages", "reconcile", "selftest", "assess"):
         for path in sorted((root / folder).glob("*.py")):
             yield ast.parse(path.read_text("utf-8"))
 

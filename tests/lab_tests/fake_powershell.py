@@ -25,7 +25,7 @@ from lab.exchange.counters import Counters
 from lab.exchange.failures import deadline, not_logged_in
 from lab.exchange.host import Host
 from lab.exchange.pwsh.broker import ACCESS_DENIED, decoded, encoded
-from lab.exchange.runner import Outcome, allow_list, allowed, needs_session, plain
+from lab.exchange.runner import Outcome, allow_list, needs_session, plain
 from lab.exchange.server import ServerFaults
 
 Json: TypeAlias = dict[str, Any]
@@ -56,7 +56,7 @@ class StubbedHost(Host):
     def _call(self, call: Json) -> Outcome:
         name = str(call.get("cmdlet") or "")
         try:
-            given = allowed(name, call.get("parameters") or {})
+            given = self.check(call, name, call.get("parameters") or {})
             if needs_session(name):
                 self.open_session()
             does = self._copy if name.startswith("Copy-") else self._cmdlet

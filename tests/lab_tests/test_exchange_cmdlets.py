@@ -151,6 +151,7 @@ def test_every_look_of_the_allow_list_answers_with_exactly_its_properties(
         "Server": EX1,
         "Service": "EWS",
         "TargetUri": "https://outlook.office365.com/ews/exchange.asmx",
+        "Uri": "https://outlook.office365.com/",
     }
     parameters: dict[str, Any] = {
         key: value for key, value in needed.items() if key in rule["parameters"]

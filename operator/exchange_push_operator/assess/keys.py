@@ -49,11 +49,9 @@ def _lists(evidence: Evidence) -> dict[str, tuple[KeyCredential, ...] | PushErro
     found: dict[str, tuple[KeyCredential, ...] | PushError] = {}
     try:
         with reading("Microsoft Graph"):
-            found[f"{config.target} {config.app_id}"] = principal.read(config, observed).entries
+            found[_NAMES[config.target]] = principal.read(config, observed).entries
             if config.target is Target.DEDICATED:
-                found["shared first-party principal"] = (
-                    principal.read_shared(config, observed) or ()
-                )
+                found[_NAMES[Target.FIRST_PARTY]] = principal.read_shared(config, observed) or ()
     except PushError as error:
         found["principal"] = error
     return found

@@ -32,6 +32,7 @@ from exchange_push_operator.reconcile.judge import judge
 from exchange_push_operator.reconcile.servers import keyed
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.side_by_side import Together, side_by_side
+from exchange_push_operator.reconcile.walk import in_order
 from exchange_push_operator.reconcile.world import World
 from exchange_push_operator.stages import verification
 
@@ -76,7 +77,10 @@ def look(asked: Asked, doors: Doors) -> Evidence:
     written = resource(known, choices)
     config = parse(completed(written))
     session = _session(config, doors, known)
-    observed = _closer(session, gather(session))
+    observed = gather(session)
+    # As the operator does: what is probed before all else is in order says nothing new.
+    ready = in_order(judge(config, observed, doors.clock()))
+    observed = _closer(session, observed, probed=ready)
     now = doors.clock()
     plans = judge(config, observed, now)
     return Evidence(asked.server, written, config, observed, plans, now, not_asked)
@@ -192,13 +196,13 @@ def _signed_in(
         return Silent(error), None
 
 
-def _closer(session: Session, observed: Observations) -> Observations:
-    """What the stages do not ask: reach, the probe, and whether there is a token to be had."""
+def _closer(session: Session, observed: Observations, *, probed: bool) -> Observations:
+    """What the stages do not ask: reach, whether there is a token to be had, the probe."""
 
     def batch(name: str) -> tuple[Cmdlet, ...]:
         return (
             *reach.looks(session.config.tenant.cloud, observed, name),
-            *_tries(session.config, observed, name),
+            *_tries(session.config, observed, name, probed=probed),
         )
 
     def ask(name: str) -> tuple[Answer, ...]:
@@ -214,12 +218,15 @@ def _closer(session: Session, observed: Observations) -> Observations:
     return observed
 
 
-def _tries(config: PushConfig, observed: Observations, name: str) -> Sequence[Cmdlet]:
+def _tries(
+    config: PushConfig, observed: Observations, name: str, *, probed: bool
+) -> Sequence[Cmdlet]:
     try:
         if name not in verification.targets(observed):
             return ()
     except PushError:
         return ()
     token = probes.token_test(config)
-    known = verification.wanted(config) and probes.available(config, observed, name)
-    return tuple(dict.fromkeys((*((probes.probe(config, name),) if known else ()), token)))
+    if not (probed and verification.wanted(config) and probes.available(config, observed, name)):
+        return (token,)
+    return tuple(dict.fromkeys((probes.probe(config, name), token)))

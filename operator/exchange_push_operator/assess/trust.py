@@ -113,7 +113,9 @@ def _tries(evidence: Evidence) -> Iterator[Row]:
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
     """Auth servers that stand in for one another, and servers that get no token."""
-    doubled = sorted(_doubled(evidence))
+    tenant_id = evidence.observed.tenant_id
+    serving = {s.name for s in first_look.auth_servers(evidence.observed) if s.serves(tenant_id)}
+    doubled = sorted(_doubled(evidence) - serving)  # AuthServerReady tells of those that serve
     if doubled:
         text = f"{', '.join(doubled)}: of one type for one realm; keep one (Remove-AuthServer)"
         yield Finding(Level.ATTENTION, "auth servers", text)

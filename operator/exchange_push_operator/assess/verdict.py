@@ -28,6 +28,8 @@ _FOLLOWS = frozenset(
 )
 # True of every organisation, or said in a section already: news, nothing to mend.
 _NEWS = frozenset({"OwaForDevicesEnded", "ServersLeftOut"})
+# Not a fact of the organisation: it could not be looked at.
+_UNSEEN = frozenset({Reason.ACCESS_DENIED, Reason.SECOND_HOP_FAILED, Reason.SECRET_INVALID})
 _MILD = frozenset({Reason.DISABLED, Reason.OTHER_ORGANIZATION})
 
 
@@ -54,7 +56,7 @@ def _of_stage(condition: str, plan: Plan) -> Iterator[Finding]:
     found = plan.finding
     if found.status == "False":
         mild = condition == "ProxyReady" and found.reason in _MILD
-        mild = mild or found.reason is Reason.SERVICE_GONE
+        mild = mild or found.reason is Reason.SERVICE_GONE or found.reason in _UNSEEN
         yield Finding(Level.ATTENTION if mild else Level.BROKEN, condition, found.message)
     elif found.status == "Unknown" and found.reason not in _FOLLOWS:
         gone = found.reason is Reason.PROBE_NOT_AVAILABLE

@@ -191,7 +191,7 @@ function Test-LocalReach {
     # Whether this server gets an answer from an address of Microsoft 365: any status will do, for
     # nothing is signed in to. $Proxy is the server's own InternetWebProxy; without one it goes
     # directly, as Exchange does, whatever the account has set for itself.
-    param([string]$Uri, [string]$Proxy)
+    param([ValidateSet('https://login.microsoftonline.com/', 'https://accounts.accesscontrol.windows.net/', 'https://outlook.office365.com/', 'https://login.microsoftonline.us/', 'https://outlook.office365.us/', 'https://outlook-dod.office365.us/', 'https://login.partner.microsoftonline.cn/', 'https://accounts.accesscontrol.chinacloudapi.cn/', 'https://partner.outlook.cn/', 'https://login.sovcloud-identity.fr/', 'https://outlook.sovcloud.fr/', 'https://login.sovcloud-identity.de/', 'https://outlook.sovcloud.de/')][string]$Uri, [string]$Proxy)
     $ErrorActionPreference = 'Stop'
     [Net.ServicePointManager]::SecurityProtocol = [Net.ServicePointManager]::SecurityProtocol -bor [Net.SecurityProtocolType]::Tls12
     $request = [Net.WebRequest]::Create($Uri)
@@ -216,7 +216,10 @@ function Test-LocalReach {
         $status = [int]$response.StatusCode
         $response.Close()
     }
-    New-Object -TypeName PSObject -Property @{ Status = $status; Failure = $failure }
+    New-Object -TypeName PSObject -Property @{
+        Status  = $status
+        Failure = $failure
+    }
 }
 
 function Get-LocalCertificate {

@@ -115,14 +115,14 @@ def _look_closer(
 ) -> tuple[Observations, Plans]:
     """Judge; and where all else is as declared, probe and judge what the probes are for."""
     plans = bridged(judge(session.config, observed, now), session, memory, now)
-    if not _in_order(plans) or not verification.wanted(session.config):
+    if not in_order(plans) or not verification.wanted(session.config):
         return observed, plans
     observed = probe(session, memory, observed, now)
     others = {name: plan for name, plan in plans.items() if name != _LAST}
     return observed, judge(session.config, observed, now, others)
 
 
-def _in_order(plans: Plans) -> bool:
+def in_order(plans: Plans) -> bool:
     """Whether all that a probe rests on is as declared.
 
     A server that has been away for too long keeps nobody from probing the others.

@@ -159,9 +159,7 @@ class Host:
         name = str(call.get("cmdlet") or "")
         parameters = call.get("parameters") or {}
         try:
-            allowed(name, parameters)
-            if self.read_only and changes_something(call):
-                raise read_only(name)
+            self.check(call, name, parameters)
             if needs_session(name):
                 self.open_session()
         except CmdletFailed as error:
@@ -169,6 +167,13 @@ class Host:
         if self.server.faults.stuck_cmdlet == name:
             return self._stuck(call)
         return invoke(self.organization, self.server, name, parameters, self.username)
+
+    def check(self, call: Json, name: str, parameters: Json) -> Json:
+        """The allow-list, and what a read-only login leaves of it. Raises: CmdletFailed."""
+        given = allowed(name, parameters)
+        if self.read_only and changes_something(call):
+            raise read_only(name)
+        return given
 
     def _stuck(self, call: Json) -> Outcome:
         self.exit_code = 98

@@ -1,0 +1,154 @@
+"""The command line of assess, against the lab's WinRM."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pytest
+import yaml
+
+from exchange_push_operator.adapters.allow_list import NotAllowed
+from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
+from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
+from exchange_push_operator.assess import command
+from exchange_push_operator.command_line import parse
+from exchange_push_operator.core.commands import cmdlet
+from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.ports import ExchangeAccess, Sensitive
+from lab.exchange.accounts import Accounts
+from lab.exchange.dump import dump
+from lab.exchange.organization import ACCOUNT
+from lab.exchange.shells import WinRMService
+from lab.exchange.winrm import WinRMServer
+from lab.in_process import lab
+
+if TYPE_CHECKING:  # the extra kerberos may be missing
+    from exchange_push_operator.adapters.kerberos_tickets import Tickets
+
+pytestmark = pytest.mark.lab
+
+EX1 = "ex1.corp.fabrikam.com"
+PASSWORD = "canary-5f3a-Grün"
+NEEDED = ("assess", "--server", EX1, "--username", ACCOUNT)
+
+
+class Site:
+    """One server of an organisation that is set up, behind WinRM."""
+
+    def __init__(self, server: WinRMServer, service: WinRMService) -> None:
+        self.server = server
+        self.service = service
+
+    def run(self, *flags: str, password: str = PASSWORD) -> int:
+        over = ("--transport", "NTLM", "--scheme", "HTTP", "--port", str(self.server.port))
+        options = parse([*NEEDED, *over, *flags])
+        return command.run(options, ask=lambda _prompt: password, wire=_on_this_machine)
+
+
+def _on_this_machine(
+    _server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+) -> Wire:
+    assert tickets is None  # NTLM
+    return open_wire("localhost", access, ca_path, None)
+
+
+@pytest.fixture
+def site() -> Iterator[Site]:
+    outside = lab({"exchange": {"servers": [{"name": EX1}]}}, servers=1)
+    outside.operator().run()
+    accounts = Accounts({ACCOUNT: PASSWORD})
+    service = WinRMService(outside.organization, EX1, accounts)
+    with WinRMServer(service, "http") as server:
+        yield Site(server, service)
+    accounts.close()
+
+
+def test_one_command_tells_the_state_and_writes_the_resource(
+    site: Site, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    before = dump(site.service.organization)
+    written = tmp_path / "pushconfig.yaml"
+    code = site.run("--output", "json", "--write", str(written))
+    out = capsys.readouterr().out
+    document = json.loads(out)
+    assert document["exitCode"] == code
+    assert document["plannedChanges"] == []
+    assert yaml.safe_load(written.read_text())["spec"]["exchange"]["servers"] == [{"name": EX1}]
+    assert PASSWORD not in out + written.read_text()
+    assert dump(site.service.organization) == before
+    assert site.service.open_shells == 0
+
+
+def test_a_file_that_is_there_is_kept_and_nothing_is_asked(site: Site, tmp_path: Path) -> None:
+    kept = tmp_path / "pushconfig.yaml"
+    kept.write_text("mine")
+    with pytest.raises(SpecError, match="exists and is not overwritten"):
+        site.run("--write", str(kept))
+    assert kept.read_text() == "mine"
+    assert site.service.counters["auth"] == 0
+
+
+def test_a_wrong_password_is_tried_once_and_is_told(
+    site: Site, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert site.run(password="wrong") == 2
+    told = capsys.readouterr().err
+    assert "turns CORP\\svc-epo down" in told
+    assert told.count("\n") == 1
+    assert site.service.counters["auth"] == 2  # a negotiation and an answer to the challenge
+
+
+def test_the_password_comes_from_a_file(site: Site, tmp_path: Path) -> None:
+    file = tmp_path / "password"
+    file.write_text(PASSWORD + "\n", encoding="utf-8")
+    assert site.run("--password-file", str(file), password="wrong") in (0, 1)
+
+
+def test_a_read_only_access_sends_no_change(site: Site) -> None:
+    access = ExchangeAccess(
+        "NTLM",
+        "HTTP",
+        site.server.port,
+        ACCOUNT,
+        Sensitive.of(PASSWORD),
+        None,
+        "",
+        read_only=True,
+    )
+    pool = WinRMExchanges(protocol_factory=_on_this_machine)
+    before = dump(site.service.organization)
+    try:
+        with pytest.raises(NotAllowed, match="changes something"):
+            pool.connect(access).run(
+                EX1, (cmdlet("Disable-PushNotificationProxy", Confirm=False),), changes=True
+            )
+    finally:
+        pool.close()
+    assert dump(site.service.organization) == before
+    assert site.service.counters["auth"] == 0  # nothing left this machine
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--client-id", "x"], "give both, or neither"),
+        (["--client-id", "x", "--client-certificate", "y"], "needs --tenant"),
+        (["--client-key", "y"], "needs --client-certificate"),
+        (["--keytab", "k", "--transport", "NTLM"], "NTLM cannot use one"),
+        (["--keytab", "/nowhere/k"], "No such file"),
+        (["--password-file", "/nowhere/p"], "cannot be read"),
+    ],
+)
+def test_flags_that_need_one_another_are_told_before_anything_is_asked(
+    flags: list[str], message: str
+) -> None:
+    with pytest.raises(SpecError, match=message):
+        command.run(parse([*NEEDED, *flags]), ask=lambda _prompt: PASSWORD)
+
+
+def test_a_password_is_no_argument() -> None:
+    with pytest.raises(SystemExit):
+        parse([*NEEDED, "--password", "x"])
