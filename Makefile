@@ -38,7 +38,7 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 WITH_POWERSHELL := $(if $(POWERSHELL),--powershell "$(POWERSHELL)")
 
 .DEFAULT_GOAL := help
-.PHONY: help demo lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster e2e-gitops bench-scale clean which-python
+.PHONY: help demo assess lab test unit check lint lint-ci type arch verify render cov docs fmt lock image bench matrix nightly bench-exchange bench-failover e2e-cluster e2e-gitops bench-scale clean which-python
 .DELETE_ON_ERROR:
 
 help: ## This list
@@ -49,6 +49,9 @@ help: ## This list
 
 demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
 	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(WITH_POWERSHELL) $(ARGS)
+
+assess: $(READY) ## Look at an organization of yours, read-only (ARGS='--server FQDN --username NAME@DOMAIN')
+	@$(BIN)/exchange-push-operator assess $(ARGS)
 
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C
 	@$(BIN)/python -m lab $(WITH_POWERSHELL) $(ARGS)
