@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import copy
 import json
+import random
 from typing import Any
 
 import pytest
+import yaml
 
 from exchange_push_operator.assess import reach
 from exchange_push_operator.assess.evidence import Evidence
@@ -51,6 +53,14 @@ def facts(evidence: Evidence, title: str) -> dict[str, str]:
 
 def outside(site: Lab) -> tuple[Any, Any]:
     return copy.deepcopy(site.exchange()), copy.deepcopy(site.key_credentials())
+
+
+def apply(site: Lab, evidence: Evidence) -> None:
+    """What an administrator does with the file: Manage in place of Observe, kubectl apply."""
+    written = yaml.safe_load(as_yaml(evidence, "1.2.3"))
+    written["spec"]["managementPolicy"] = "Manage"
+    written["metadata"] |= {k: v for k, v in site.resource["metadata"].items() if k != "name"}
+    site.resource = with_defaults(written, schema())
 
 
 def test_a_fresh_organisation_is_broken_and_the_repairs_are_the_article() -> None:
@@ -112,10 +122,46 @@ def test_a_domain_of_no_tenant_is_told() -> None:
 
 def test_the_resource_it_writes_makes_a_fresh_organisation_ready() -> None:
     site = lab()
-    written = copy.deepcopy(dict(assessed(site).resource))
-    written["spec"]["managementPolicy"] = "Manage"
-    written["metadata"] |= {k: v for k, v in site.resource["metadata"].items() if k != "name"}
-    site.resource = with_defaults(written, schema())
+    apply(site, assessed(site))
+    site.operator().run()
+    assert site.condition("Ready") == ("True", "Succeeded")
+    assert assessed(site).steps == ()
+
+
+def disable_proxy(site: Lab) -> None:
+    site.administrator("Disable-PushNotificationProxy", Confirm=False)
+
+
+def disable_auth_server(site: Lab) -> None:
+    site.administrator("Set-AuthServer", Identity="MicrosoftSts", Enabled=False, Confirm=False)
+
+
+def disable_partner(site: Lab) -> None:
+    name = "Exchange Online"
+    site.administrator("Set-PartnerApplication", Identity=name, Enabled=False, Confirm=False)
+
+
+def lose_certificate(site: Lab) -> None:
+    del site.organization.server(EX2).store[site.exchange()["authConfig"]["current"]]
+
+
+BROKEN = {
+    "ProxyEnabled": disable_proxy,
+    "AuthServerCorrected": disable_auth_server,
+    "PartnerApplicationEnabled": disable_partner,
+    "CertificateImported": lose_certificate,
+}
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_performing_what_the_resource_plans_leaves_nothing_to_do(number: int) -> None:
+    site = set_up()
+    events = random.Random(number).sample(sorted(BROKEN), 1 + number % 4)
+    for event in events:
+        BROKEN[event](site)
+    evidence = assessed(site)
+    assert sorted(step.event for step in evidence.steps) == sorted(events)
+    apply(site, evidence)
     site.operator().run()
     assert site.condition("Ready") == ("True", "Succeeded")
     assert assessed(site).steps == ()

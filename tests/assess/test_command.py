@@ -12,14 +12,17 @@ import yaml
 
 from exchange_push_operator.adapters.allow_list import NotAllowed
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
+from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
 from exchange_push_operator.assess import command
+from exchange_push_operator.assess.read_only import no_writes
 from exchange_push_operator.command_line import parse
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import ExchangeAccess, Sensitive
 from lab.exchange.accounts import Accounts
 from lab.exchange.dump import dump
+from lab.exchange.faults import set_fault
 from lab.exchange.organization import ACCOUNT
 from lab.exchange.shells import WinRMService
 from lab.exchange.winrm import WinRMServer
@@ -49,9 +52,9 @@ class Site:
 
 
 def _on_this_machine(
-    _server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
+    server: str, access: ExchangeAccess, ca_path: str, tickets: Tickets | None
 ) -> Wire:
-    assert tickets is None  # NTLM
+    assert (server, tickets) == (EX1, None)  # NTLM
     return open_wire("localhost", access, ca_path, None)
 
 
@@ -96,9 +99,20 @@ def test_a_wrong_password_is_tried_once_and_is_told(
 ) -> None:
     assert site.run(password="wrong") == 2
     told = capsys.readouterr().err
-    assert "turns CORP\\svc-epo down" in told
+    assert "turns CORP\\svc-epo down: check username and password of the command line" in told
     assert told.count("\n") == 1
     assert site.service.counters["auth"] == 2  # a negotiation and an answer to the challenge
+
+
+def test_no_message_sends_a_workstation_to_a_field_of_the_resource(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    over = ("--transport", "NTLM", "--scheme", "HTTP")
+    options = parse([*NEEDED[:1], "--server", "ex1.invalid", *NEEDED[3:], *over])
+    assert command.run(options, ask=lambda _prompt: PASSWORD) == 2
+    told = capsys.readouterr().err
+    assert "check --server and the DNS of this machine" in told
+    assert "spec." not in told
 
 
 def test_the_password_comes_from_a_file(site: Site, tmp_path: Path) -> None:
@@ -131,6 +145,20 @@ def test_a_read_only_access_sends_no_change(site: Site) -> None:
     assert site.service.counters["auth"] == 0  # nothing left this machine
 
 
+def test_the_fence_of_the_adapters_never_opens() -> None:
+    https = Https(fence=no_writes)
+    url = "https://graph.microsoft.com/v1.0/servicePrincipals/1"
+    with pytest.raises(SpecError, match="changes nothing"):
+        https.call("PATCH", url, json_body={}, changes=True)
+    https.close()
+
+
+def test_a_site_that_signs_its_scripts_is_assessed_through_the_installed_one(site: Site) -> None:
+    assert site.run("--host-script", "Installed") == 2  # there is no file
+    set_fault(site.service.organization, "host_script", "installed")
+    assert site.run("--host-script", "Installed") in (0, 1)
+
+
 @pytest.mark.parametrize(
     ("flags", "message"),
     [
@@ -138,6 +166,10 @@ def test_a_read_only_access_sends_no_change(site: Site) -> None:
         (["--client-id", "x", "--client-certificate", "y"], "needs --tenant"),
         (["--client-key", "y"], "needs --client-certificate"),
         (["--keytab", "k", "--transport", "NTLM"], "NTLM cannot use one"),
+        (
+            ["--client-id", "x", "--tenant", "y.com", "--client-certificate", "/nowhere/c"],
+            "cannot be",
+        ),
         (["--keytab", "/nowhere/k"], "No such file"),
         (["--password-file", "/nowhere/p"], "cannot be read"),
     ],

@@ -253,3 +253,25 @@ def test_whatever_the_organisation_the_resource_is_one_that_the_cluster_takes(nu
     parse(completed(written))
     assert against(written["spec"], schema()["properties"]["spec"], "spec") == []
     assert completed(written)["spec"] == with_defaults({**written}, schema())["spec"]
+
+
+@settings(max_examples=80, deadline=None)
+@given(numbers)
+def test_whatever_the_organisation_nothing_that_works_is_changed(number: int) -> None:
+    world = World(number)
+    said = world.organization(world.thumbprint(), (EX1, EX2), (EX3,))
+    try:
+        written = described(said, EX1)
+    except PushError:
+        return
+    config = parse(completed(written))
+    stores = {name: world.server(name) for name in config.servers}
+    observed = seen(config, organization=said, servers=stores, keys=world.keys())
+    planned = events(judge(config, observed, NOW))
+    assert "ProxyDisabled" not in planned
+    servers = first_look.auth_servers(observed)
+    serving = [one for one in servers if one.serves(FABRIKAM) and not one.trusts_any]
+    assert not (serving and "AuthServerCreated" in planned)
+    found = first_look.proxy(observed)
+    ours = found is not None and found.enabled and found.uri == PUSH
+    assert not (ours and "ProxyEnabled" in planned)

@@ -7,6 +7,7 @@ import getpass
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
 
@@ -18,11 +19,15 @@ from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
 from exchange_push_operator.assess.look import Asked, Doors, look
+from exchange_push_operator.assess.read_only import no_writes
 from exchange_push_operator.assess.report import FORMS, Report, as_text, judged
 from exchange_push_operator.assess.sign_in import PORTS, exchange_access, graph_access
+from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.assess.written import as_yaml
 from exchange_push_operator.core.clouds import CLOUDS
-from exchange_push_operator.core.errors import PushError, SpecError
+from exchange_push_operator.core.errors import PushError, SpecError, Unreachable
+from exchange_push_operator.core.ports import Graph, GraphAccess
+from exchange_push_operator.settings import NAME
 
 DESCRIPTION = (
     "Tells, read-only, what state the trust of an Exchange organization with Microsoft 365 is in, "
@@ -118,9 +123,9 @@ def run(
         except SpecError:
             raise
         except PushError as error:
-            sys.stderr.write(f"{options.server}: {error}\n")
+            sys.stderr.write(f"{NAME}: {for_a_workstation(str(error))}\n")
             return 2
-    report = judged(evidence, version("exchange-push-operator"))
+    report = judged(evidence, version(NAME))
     if options.write is not None:
         _write(options.write, as_yaml(evidence, report.version))
     sys.stdout.write(_printed(options.output, report))
@@ -159,18 +164,17 @@ def _doors(
     options: argparse.Namespace, asked: Asked, ask: Callable[[str], str], wire: WireFactory
 ) -> Iterator[Doors]:
     """The product's own adapters, none of which may write."""
+    application = _application(options, asked)  # read before the password is asked for
     access = exchange_access(options, ask)
     with ca_bundle(options.ca_file) as authorities:
-        https = Https(authorities, fence=_no_writes)
-        exchanges = WinRMExchanges(authorities, fence=_no_writes, protocol_factory=wire)
+        https = Https(authorities, fence=no_writes)
+        exchanges = WinRMExchanges(authorities, fence=no_writes, protocol_factory=wire)
         graphs = EntraGraphs(https, clock.now)
         try:
             yield Doors(
                 exchange=exchanges.connect(access),
                 metadata=HttpMetadata(https),
-                graph=lambda tenant_id: graphs.connect(
-                    graph_access(options, asked.cloud, tenant_id, clock.now())
-                ),
+                graph=lambda tenant_id: _signed_in(graphs, application, tenant_id),
                 clock=clock.now,
             )
         finally:
@@ -178,8 +182,16 @@ def _doors(
             https.close()
 
 
-def _no_writes() -> float:
-    raise SpecError("an assessment changes nothing")
+def _application(options: argparse.Namespace, asked: Asked) -> GraphAccess | None:
+    if options.client_certificate is None:
+        return None
+    return graph_access(options, asked.cloud, clock.now())
+
+
+def _signed_in(graphs: EntraGraphs, application: GraphAccess | None, tenant_id: str) -> Graph:
+    if application is None:  # then the resource has no credentials and asks nobody
+        raise Unreachable("nobody signs in to Entra ID")
+    return graphs.connect(replace(application, tenant_id=tenant_id))
 
 
 def _printed(form: str, report: Report) -> str:

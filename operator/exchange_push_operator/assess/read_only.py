@@ -7,8 +7,13 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import PushError, Unreachable
+from exchange_push_operator.core.errors import PushError, SpecError, Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Identity
+
+
+def no_writes() -> float:
+    """The fence of the adapters: it never opens. Raises: SpecError."""
+    raise SpecError("an assessment changes nothing")
 
 
 class ReadOnlyGraph:

@@ -52,17 +52,15 @@ def _password(options: argparse.Namespace, ask: Callable[[str], str]) -> str:
     return _text("--password-file", options.password_file).removesuffix("\n").removesuffix("\r")
 
 
-def graph_access(
-    options: argparse.Namespace, cloud: Cloud, tenant_id: str, now: datetime
-) -> GraphAccess:
-    """The application of the command line. Raises: SpecError, Refused."""
+def graph_access(options: argparse.Namespace, cloud: Cloud, now: datetime) -> GraphAccess:
+    """The application of the command line, of no tenant yet. Raises: SpecError, Refused."""
     certificate = _text("--client-certificate", options.client_certificate)
     key = _text("--client-key", options.client_key or options.client_certificate)
     check_client_certificate(certificate, key, now, thorough=True)
     return GraphAccess(
         authority=cloud.authority,
         graph=cloud.graph,
-        tenant_id=tenant_id,
+        tenant_id="",
         client_id=options.client_id,
         client_secret=None,
         certificate=certificate,

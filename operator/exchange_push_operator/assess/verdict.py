@@ -19,6 +19,7 @@ from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Section, ordered
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.stages.verification import OWN_WORDS
 
 _SECTIONS = (servers, certificates, trust, keys, reach, deprecations)
 _OF_THEIR_OWN = (certificates, trust, keys, reach, deprecations)
@@ -57,7 +58,8 @@ def _of_stage(condition: str, plan: Plan) -> Iterator[Finding]:
     if found.status == "False":
         mild = condition == "ProxyReady" and found.reason in _MILD
         mild = mild or found.reason is Reason.SERVICE_GONE or found.reason in _UNSEEN
-        yield Finding(Level.ATTENTION if mild else Level.BROKEN, condition, found.message)
+        text = found.message.replace(OWN_WORDS, "")  # there is no status; the facts have them
+        yield Finding(Level.ATTENTION if mild else Level.BROKEN, condition, text)
     elif found.status == "Unknown" and found.reason not in _FOLLOWS:
         gone = found.reason is Reason.PROBE_NOT_AVAILABLE
         yield Finding(Level.NOTICE if gone else Level.ATTENTION, condition, found.message)

@@ -188,12 +188,10 @@ def _by_hand(config: PushConfig, observed: Observed, servers: list[str], reason:
     return ""
 
 
+OWN_WORDS = "; status.servers[].probeError has the server's own words"
 # What explains most first; a service that may be gone for good last.
 _SAYINGS: tuple[tuple[str, Reason, str], ...] = (
-    *(
-        ("False", reason, f"{cure}; status.servers[].probeError has the server's own words")
-        for reason, cure in CURES.items()
-    ),
+    *(("False", reason, cure + OWN_WORDS) for reason, cure in CURES.items()),
     (
         "Unknown",
         Reason.WAITS_FOR_CONFIGURATION,

@@ -1,0 +1,26 @@
+"""Where the adapters name a field of the resource or the cluster, a workstation has flags. Pure."""
+
+from __future__ import annotations
+
+_PREFIX = "spec.exchange.connection."
+# Longer texts first: the first that is found is replaced everywhere.
+_WORDS = (
+    (f"in the Secret of {_PREFIX}credentialsSecretRef", "of the command line"),
+    (f"Secret of {_PREFIX}credentialsSecretRef", "password or keytab of the command line"),
+    (f"{_PREFIX}credentialsSecretRef", "--username"),
+    (f"Secret of {_PREFIX}caSecretRef", "--ca-file"),
+    (f"{_PREFIX}hostScript:", "--host-script"),
+    (f"{_PREFIX}transport:", "--transport"),
+    (f"{_PREFIX}scheme", "--scheme"),
+    (_PREFIX.rstrip("."), "--transport, --scheme and --port"),
+    ("spec.exchange.servers", "--server"),
+    ("the DNS of the cluster", "the DNS of this machine"),
+    ("between the cluster and the server", "between this machine and the server"),
+)
+
+
+def for_a_workstation(text: str) -> str:
+    """The same message with flags in the place of fields."""
+    for field, flag in _WORDS:
+        text = text.replace(field, flag)
+    return text
