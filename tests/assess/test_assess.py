@@ -21,10 +21,12 @@ from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 from lab.assessment import EX1, assessed
+from lab.exchange.directory import AuthServer
 from lab.exchange.faults import set_fault
+from lab.exchange.runner import administrator
 from lab.in_process import Lab, lab
 from lab.microsoft365.in_process import InProcessGraph
-from lab.microsoft365.sample import FABRIKAM, SECRET
+from lab.microsoft365.sample import DEDICATED, FABRIKAM, SECRET
 from lab.resources import schema, with_defaults
 
 EX2 = "ex2.corp.fabrikam.com"
@@ -165,6 +167,45 @@ def test_performing_what_the_resource_plans_leaves_nothing_to_do(number: int) ->
     site.operator().run()
     assert site.condition("Ready") == ("True", "Succeeded")
     assert assessed(site).steps == ()
+
+
+def test_an_organisation_that_signs_as_a_dedicated_application_is_described_with_it() -> None:
+    chosen = {"target": "DedicatedApplication", "appId": DEDICATED}
+    site = lab({"principal": chosen})
+    site.microsoft365.set_fault("accept_dedicated_application", value=True)
+    evo_sts = AuthServer(
+        name="EvoSts",
+        type="AzureAD",
+        realm=FABRIKAM,
+        metadata_url=f"https://login.windows.net/{FABRIKAM}/federationmetadata/2007-06/x.xml",
+        application_identifier=DEDICATED,
+    )
+    site.organization.view().put(evo_sts)
+    administrator(site.organization).run(
+        "New-SettingOverride",
+        Name="EnableExchangeHybrid3PAppFeature",
+        Component="Global",
+        Section="ExchangeOnpremAsThirdPartyAppId",
+        Parameters=("Enabled=true",),
+        Reason="hybrid",
+    )
+    site.operator().run()
+    evidence = assessed(site)
+    assert evidence.resource["spec"]["principal"] == chosen
+    signs = facts(evidence, "Trust with Microsoft 365")["Exchange signs as"]
+    assert signs == f"the dedicated application {DEDICATED}"
+    keys = facts(evidence, "Keys in Entra ID")
+    assert "current certificate" in keys["dedicated application"]
+    assert evidence.steps == ()
+    assert told(evidence, Level.BROKEN) == {}
+
+
+def test_microsofts_silence_is_told_and_exchange_says_whose_tenant_it_is() -> None:
+    site = set_up()
+    site.microsoft365.set_fault("authority_failure", {"status": 503})
+    evidence = assessed(site, entra=False)
+    assert "public document" in told(evidence, Level.ATTENTION)["not seen"]
+    assert evidence.resource["spec"]["tenant"]["tenantId"] == FABRIKAM
 
 
 def test_a_server_without_a_way_out_is_named_with_the_cure() -> None:

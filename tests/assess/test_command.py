@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 import yaml
+from cryptography.hazmat.primitives.serialization import Encoding
 
 from exchange_push_operator.adapters.allow_list import NotAllowed
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
+from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
 from exchange_push_operator.assess import command
 from exchange_push_operator.assess.read_only import no_writes
+from exchange_push_operator.assess.sign_in import graph_access
 from exchange_push_operator.command_line import parse
+from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import ExchangeAccess, Sensitive
@@ -27,6 +32,8 @@ from lab.exchange.organization import ACCOUNT
 from lab.exchange.shells import WinRMService
 from lab.exchange.winrm import WinRMServer
 from lab.in_process import lab
+from lab.microsoft365.in_process import InProcessHttps
+from lab.microsoft365.sample import CLIENT, FABRIKAM, client_certificate, client_key_pem, sample
 
 if TYPE_CHECKING:  # the extra kerberos may be missing
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
@@ -179,6 +186,19 @@ def test_flags_that_need_one_another_are_told_before_anything_is_asked(
 ) -> None:
     with pytest.raises(SpecError, match=message):
         command.run(parse([*NEEDED, *flags]), ask=lambda _prompt: PASSWORD)
+
+
+def test_an_application_signs_in_with_the_certificate_and_key_of_one_file(tmp_path: Path) -> None:
+    certificate = client_certificate()
+    model = sample(certificate=certificate)
+    file = tmp_path / "reader.pem"
+    file.write_bytes(certificate.public_bytes(Encoding.PEM) + client_key_pem())
+    flags = ("--tenant", "fabrikam.com", "--client-id", CLIENT, "--client-certificate", str(file))
+    application = graph_access(parse([*NEEDED, *flags]), CLOUDS["Global"], model.now())
+    graphs = EntraGraphs(InProcessHttps(model), model.now)
+    identity = graphs.connect(replace(application, tenant_id=FABRIKAM)).identity()
+    assert identity.tenant_id == FABRIKAM
+    assert "PRIVATE KEY" not in repr(replace(application, certificate=""))
 
 
 def test_a_password_is_no_argument() -> None:

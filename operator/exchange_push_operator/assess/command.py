@@ -120,12 +120,12 @@ def run(
     with _doors(options, asked, ask, wire) as doors:
         try:
             evidence = look(asked, doors)
+            report = judged(evidence, version(NAME))
         except SpecError:
             raise
         except PushError as error:
             sys.stderr.write(f"{NAME}: {for_a_workstation(str(error))}\n")
             return 2
-    report = judged(evidence, version(NAME))
     if options.write is not None:
         _write(options.write, as_yaml(evidence, report.version))
     sys.stdout.write(_printed(options.output, report))

@@ -17,6 +17,7 @@ class Evidence:
     """``resource`` describes the organisation, ``plans`` are what the stages make of it.
 
     ``not_asked`` is what the command line left out: what is therefore not seen, and how to see it.
+    ``troubles`` is what was asked for and could not be looked at.
     """
 
     server: str
@@ -26,6 +27,7 @@ class Evidence:
     plans: Mapping[str, Plan]
     now: datetime
     not_asked: tuple[str, ...] = ()
+    troubles: tuple[str, ...] = ()
 
     @property
     def steps(self) -> tuple[Step, ...]:

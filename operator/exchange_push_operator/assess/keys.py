@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from exchange_push_operator.assess import certificates
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section
+from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core import principal
 from exchange_push_operator.core.certificate_store import stored_certificates
 from exchange_push_operator.core.config import Target
@@ -37,7 +38,7 @@ def _rows(evidence: Evidence) -> Iterator[Row]:
         return
     for name, entries in _lists(evidence).items():
         if isinstance(entries, PushError):
-            yield Row(name, str(entries), Level.ATTENTION)
+            yield Row(name, for_a_workstation(str(entries)), Level.ATTENTION)
         elif not entries:
             yield Row(name, "no keys")
         else:

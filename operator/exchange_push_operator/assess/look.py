@@ -73,7 +73,7 @@ def look(asked: Asked, doors: Doors) -> Evidence:
     first = Observations(
         "", keyed(ORGANIZATION, first_look.LOOKS, answers), answered=(asked.server,)
     )
-    known, choices, not_asked = _known(asked, doors, first)
+    known, choices, troubles = _known(asked, doors, first)
     written = resource(known, choices)
     config = parse(completed(written))
     session = _session(config, doors, known)
@@ -83,7 +83,9 @@ def look(asked: Asked, doors: Doors) -> Evidence:
     observed = _closer(session, observed, probed=ready)
     now = doors.clock()
     plans = judge(config, observed, now)
-    return Evidence(asked.server, written, config, observed, plans, now, not_asked)
+    return Evidence(
+        asked.server, written, config, observed, plans, now, _not_asked(asked), troubles
+    )
 
 
 def _known(
@@ -116,7 +118,7 @@ def _known(
         own_ca=asked.own_ca,
         strange_proxy=strange,
     )
-    return known, choices, (*_not_asked(asked), *([trouble] if trouble else []))
+    return known, choices, (trouble,) if trouble else ()
 
 
 def _not_asked(asked: Asked) -> tuple[str, ...]:

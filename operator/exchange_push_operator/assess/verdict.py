@@ -17,6 +17,7 @@ from exchange_push_operator.assess import (
 )
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Section, ordered
+from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.stages.verification import OWN_WORDS
@@ -49,6 +50,8 @@ def _all(evidence: Evidence) -> Iterator[Finding]:
         yield from _of_stage(condition, plan)
     for one in _OF_THEIR_OWN:
         yield from one.findings(evidence)
+    for text in evidence.troubles:
+        yield Finding(Level.ATTENTION, "not seen", text)
     for text in evidence.not_asked:
         yield Finding(Level.UNSEEN, "not asked", text)
 
@@ -59,6 +62,8 @@ def _of_stage(condition: str, plan: Plan) -> Iterator[Finding]:
         mild = condition == "ProxyReady" and found.reason in _MILD
         mild = mild or found.reason is Reason.SERVICE_GONE or found.reason in _UNSEEN
         text = found.message.replace(OWN_WORDS, "")  # there is no status; the facts have them
+        if found.reason in _UNSEEN:
+            text = for_a_workstation(text)
         yield Finding(Level.ATTENTION if mild else Level.BROKEN, condition, text)
     elif found.status == "Unknown" and found.reason not in _FOLLOWS:
         gone = found.reason is Reason.PROBE_NOT_AVAILABLE

@@ -14,6 +14,7 @@ _WORDS = (
     (f"{_PREFIX}scheme", "--scheme"),
     (_PREFIX.rstrip("."), "--transport, --scheme and --port"),
     ("spec.exchange.servers", "--server"),
+    ("tls.crt of the Secret named in tenant.credentials.clientCertificate", "--client-certificate"),
     ("the DNS of the cluster", "the DNS of this machine"),
     ("between the cluster and the server", "between this machine and the server"),
 )
