@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import json
 import random
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -21,12 +22,14 @@ from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 from lab.assessment import EX1, assessed
-from lab.exchange.directory import AuthServer
+from lab.exchange.build import add_auth_certificate
+from lab.exchange.directory import AuthConfig, AuthServer
 from lab.exchange.faults import set_fault
 from lab.exchange.runner import administrator
 from lab.in_process import Lab, lab
+from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.in_process import InProcessGraph
-from lab.microsoft365.sample import DEDICATED, FABRIKAM, SECRET
+from lab.microsoft365.sample import DEDICATED, FABRIKAM, SECRET, principal
 from lab.resources import schema, with_defaults
 
 EX2 = "ex2.corp.fabrikam.com"
@@ -273,11 +276,30 @@ def test_every_key_is_beside_its_certificate() -> None:
     (section,) = (
         one for one in report(assessed(set_up())).sections if one.title == "Keys in Entra ID"
     )
-    texts = sorted(row.text.partition(": ")[2] for row in section.rows)
+    texts = [row.text.partition(": ")[2] for row in section.rows]
     assert texts == [
         "current certificate, ends 2031-10-22",
         "unknown certificate, ends 2027-10-22",
     ]
+
+
+def test_keys_of_the_previous_and_of_the_next_certificate_are_known() -> None:
+    site = set_up()
+    former = site.exchange()["authConfig"]["current"]
+    current, coming = (add_auth_certificate(site.organization) for _ in range(2))
+    held = site.organization.server(EX1).store[coming]
+    principal(site.microsoft365).keys += (KeyCredential.of(held.x509, "staged"),)
+    effective = site.clock() + timedelta(days=30)
+    auth = AuthConfig(current=current, previous=former, next=coming, next_effective=effective)
+    site.organization.view().put(auth)
+    evidence = assessed(site)
+    (section,) = (one for one in report(evidence).sections if one.title == "Keys in Entra ID")
+    whose = [row.text.partition(": ")[2].partition(",")[0] for row in section.rows]
+    assert whose == ["next certificate", "previous certificate", "unknown certificate"]
+    certificates = facts(evidence, "Auth certificates")
+    assert list(certificates) == ["current", "next", "previous"]
+    assert "becomes current on 2026-12-21" in certificates["next"]
+    assert [step.event for step in evidence.steps if step.guard] == ["KeyCredentialAdded"]
 
 
 def test_a_certificate_that_ends_soon_is_dated_and_comes_before_what_is_news() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from base64 import b64decode
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -19,7 +20,7 @@ from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
 from exchange_push_operator.assess import command
 from exchange_push_operator.assess.read_only import no_writes
-from exchange_push_operator.assess.sign_in import graph_access
+from exchange_push_operator.assess.sign_in import exchange_access, graph_access
 from exchange_push_operator.command_line import parse
 from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import cmdlet
@@ -199,6 +200,19 @@ def test_an_application_signs_in_with_the_certificate_and_key_of_one_file(tmp_pa
     identity = graphs.connect(replace(application, tenant_id=FABRIKAM)).identity()
     assert identity.tenant_id == FABRIKAM
     assert "PRIVATE KEY" not in repr(replace(application, certificate=""))
+
+
+def test_a_keytab_takes_the_place_of_the_password(tmp_path: Path) -> None:
+    file = tmp_path / "svc.keytab"
+    file.write_bytes(b"\x05\x02")
+
+    def nobody(prompt: str) -> str:
+        raise AssertionError(prompt)
+
+    access = exchange_access(parse([*NEEDED, "--keytab", str(file)]), nobody)
+    assert access.password is None
+    assert b64decode(access.proof.reveal()) == b"\x05\x02"
+    assert access.read_only
 
 
 def test_a_password_is_no_argument() -> None:

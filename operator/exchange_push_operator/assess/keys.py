@@ -42,7 +42,14 @@ def _rows(evidence: Evidence) -> Iterator[Row]:
         elif not entries:
             yield Row(name, "no keys")
         else:
-            yield from (_row(evidence, name, entry) for entry in entries)
+            known = sorted(entries, key=lambda entry: _rank(belongs(evidence, entry)))
+            yield from (_row(evidence, name, entry) for entry in known)
+
+
+def _rank(whose: str) -> int:
+    """What AuthConfig names first, in its order."""
+    order = ("current certificate", "next certificate", "previous certificate")
+    return order.index(whose) if whose in order else len(order)
 
 
 def _lists(evidence: Evidence) -> dict[str, tuple[KeyCredential, ...] | PushError]:

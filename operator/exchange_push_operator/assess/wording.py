@@ -15,6 +15,7 @@ _WORDS = (
     (_PREFIX.rstrip("."), "--transport, --scheme and --port"),
     ("spec.exchange.servers", "--server"),
     ("tls.crt of the Secret named in tenant.credentials.clientCertificate", "--client-certificate"),
+    ("in the Secret named in tenant.credentials.clientCertificate", "of the command line"),
     ("the DNS of the cluster", "the DNS of this machine"),
     ("between the cluster and the server", "between this machine and the server"),
 )
