@@ -111,6 +111,19 @@ def test_an_entry_has_a_kind_that_the_host_script_tells_apart() -> None:
     assert keys == {"kind", "changes", "parameters", "output"}
 
 
+def test_a_read_only_login_is_asked_about_before_a_session_is_opened_and_never_taken_back() -> None:
+    text = functions("host.ps1")["Invoke-Call"]
+    assert 0 < text.index("$State.ReadOnly -and $rule.changes") < text.index("Open-ExchangeSession")
+    script = source("host.ps1").decode()
+    assert re.findall(r"\bReadOnly\s*= (\S+)", script) == ["$false", "$true"]
+
+
+def test_what_a_read_only_login_leaves_is_looks_by_their_names() -> None:
+    left = [name for name, entry in ENTRIES.items() if not entry.get("changes")]
+    assert {name.partition("-")[0] for name in left} == {"Get", "Test", "Invoke"}
+    assert [name for name in left if name.startswith("Invoke")] == ["Invoke-MonitoringProbe"]
+
+
 def test_every_fixed_function_is_an_entry_or_called_by_one() -> None:
     texts = functions("host.ps1")
     fixed = set(re.findall(r"^function (\S+)", region("Fixed functions"), re.MULTILINE))
