@@ -15,6 +15,9 @@ from exchange_push_operator.core.x509 import Certificate
 
 # Microsoft's HealthChecker: green from 60 days on.
 _SOON = timedelta(days=60)
+_STAGE = (
+    ": stage the next one (MonitorExchangeAuthCertificate.ps1, or spec.certificate.policy Manage)"
+)
 _HELD: Mapping[Held, str] = {
     Held.WITH_KEY: "with its private key",
     Held.WITHOUT_KEY: "WITHOUT its private key",
@@ -98,14 +101,10 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     if current is None or not current.valid_at(evidence.now):
         return
     soon = current.not_after - evidence.now < _SOON and not auth.next
-    cure = (
-        ": stage the next one (MonitorExchangeAuthCertificate.ps1, or "
-        "spec.certificate.policy Manage)"
-    )
     staged = "; the next one is staged" if auth.next else ""
     yield Finding(
         Level.ATTENTION if soon else Level.NOTICE,
         "Auth certificate",
-        f"{current.thumbprint} expires{cure if soon else staged}",
+        f"{current.thumbprint} expires{_STAGE if soon else staged}",
         current.not_after,
     )

@@ -63,6 +63,10 @@ def _exchange(group: argparse._ArgumentGroup) -> None:
         help="a file with the password; without it the password is asked for",
     )
     proof.add_argument("--keytab", metavar="FILE", type=Path, help="a keytab, in its place")
+    _connection(group)
+
+
+def _connection(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--transport", choices=("Kerberos", "NTLM"), default="Kerberos", help="default: Kerberos"
     )

@@ -93,20 +93,26 @@ def _known(
 ) -> tuple[Known, Choices, tuple[str, ...]]:
     """Whose organisation it is: by what Microsoft says of the domain, else by what Exchange has."""
     servers = first_look.auth_servers(first)
-    seen = first_look.tenant_id(servers)
     domain = asked.tenant or first_look.domain(servers, first_look.proxy(first))
     if domain is None:
         message = "Exchange does not tell which tenant it belongs to; add --tenant DOMAIN"
         raise SpecError(message)
     domain = domain.lower()
     told, trouble = _published(asked, doors, domain)
-    tenant_id = told or seen
+    tenant_id = told or first_look.tenant_id(servers)
     if tenant_id is None:
         message = f"{domain}: its tenant is not known ({trouble or 'add --tenant'})"
         raise SpecError(message)
     choices = first_look.read(replace(first, tenant_id=tenant_id))
-    strange = _strange(asked, doors, choices, tenant_id, told)
-    known = Known(
+    known = replace(
+        _of_the_command_line(asked, domain, tenant_id),
+        strange_proxy=_strange(asked, doors, choices, tenant_id, told),
+    )
+    return known, choices, (trouble,) if trouble else ()
+
+
+def _of_the_command_line(asked: Asked, domain: str, tenant_id: str) -> Known:
+    return Known(
         domain=domain,
         tenant_id=tenant_id,
         cloud=asked.cloud,
@@ -116,9 +122,7 @@ def _known(
         port=asked.port,
         host_script=asked.host_script,
         own_ca=asked.own_ca,
-        strange_proxy=strange,
     )
-    return known, choices, (trouble,) if trouble else ()
 
 
 def _not_asked(asked: Asked) -> tuple[str, ...]:

@@ -75,12 +75,18 @@ def judged(evidence: Evidence, version: str) -> Report:
     )
 
 
+def _painted(level: Level | None, text: str) -> str:
+    shade = _FINE if level is None else _COLOURS[level]
+    return f"{shade}{text}{_PLAIN}" if shade else text
+
+
+def _plain(_level: Level | None, text: str) -> str:
+    return text
+
+
 def as_text(report: Report, *, colour: bool = False) -> str:
     """The verdict first, then the facts."""
-
-    def paint(level: Level | None, text: str) -> str:
-        shade = _FINE if level is None else _COLOURS[level]
-        return f"{shade}{text}{_PLAIN}" if colour and shade else text
+    paint = _painted if colour else _plain
 
     def title(text: str) -> str:
         return f"{_BOLD}{text}{_PLAIN}" if colour else text
@@ -105,8 +111,7 @@ def as_text(report: Report, *, colour: bool = False) -> str:
 
 
 def _line(row: Row, width: int, paint: Callable[[Level | None, str], str]) -> str:
-    mark = "ok" if row.level is None else row.level.value
-    return f"  {paint(row.level, f'{mark:<9}')}  {row.name:<{width}}  {row.text}"
+    return f"  {paint(row.level, f'{_mark(row):<9}')}  {row.name:<{width}}  {row.text}"
 
 
 def _told(finding: Finding) -> str:
@@ -129,9 +134,7 @@ def as_markdown(report: Report) -> str:
         *([] if report.repairs else ["Nothing: the first plan is empty."]),
     ]
     for section in report.sections:
-        rows = (
-            (row.level.value if row.level else "ok", row.name, row.text) for row in section.rows
-        )
+        rows = ((_mark(row), row.name, row.text) for row in section.rows)
         lines += ["", f"## {section.title}", "", *_table(("", "of", "is"), rows)]
     return "\n".join(lines) + "\n"
 
@@ -156,37 +159,33 @@ def as_json(report: Report) -> str:
         "tenant": report.tenant,
         "verdict": report.word,
         "exitCode": report.exit_code,
-        "findings": [
-            {
-                "level": one.level.value,
-                "what": one.what,
-                "text": one.text,
-                **({"on": utc_text(one.on)} if one.on else {}),
-            }
-            for one in report.findings
-        ],
-        "plannedChanges": [
-            {
-                "stage": one.stage,
-                "action": one.action,
-                "target": one.target,
-                "command": one.command,
-            }
-            for one in report.repairs
-        ],
-        "facts": {
-            section.title: [
-                {
-                    "name": row.name,
-                    "text": row.text,
-                    "level": row.level.value if row.level else "ok",
-                }
-                for row in section.rows
-            ]
-            for section in report.sections
-        },
+        "findings": [_finding(one) for one in report.findings],
+        "plannedChanges": [_change(one) for one in report.repairs],
+        "facts": {one.title: [_fact(row) for row in one.rows] for one in report.sections},
     }
     return json.dumps(document, indent=2) + "\n"
+
+
+def _finding(one: Finding) -> dict[str, str]:
+    told = {"level": one.level.value, "what": one.what, "text": one.text}
+    return told | ({"on": utc_text(one.on)} if one.on else {})
+
+
+def _change(one: Repair) -> dict[str, str]:
+    return {
+        "stage": one.stage,
+        "action": one.action,
+        "target": one.target,
+        "command": one.command,
+    }
+
+
+def _fact(row: Row) -> dict[str, str]:
+    return {"name": row.name, "text": row.text, "level": _mark(row)}
+
+
+def _mark(row: Row) -> str:
+    return row.level.value if row.level else "ok"
 
 
 FORMS: Mapping[str, Callable[[Report], str]] = {

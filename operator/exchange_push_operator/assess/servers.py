@@ -36,20 +36,10 @@ def _rows(evidence: Evidence) -> Iterator[Row]:
 
 
 def _row(evidence: Evidence, server: ExchangeServer) -> Row:
+    name = _spelled(evidence, server)
     build = builds(evidence.config, evidence.observed)[server.fqdn]
-    local = organization.local_server(evidence.observed, _spelled(evidence, server))
-    marks: list[tuple[str, Level]] = []
-    if build.version < OLDEST:
-        marks.append(("older than Exchange 2013 CU3", Level.BROKEN))
-    if local.maintenance:
-        marks.append(("in maintenance", Level.ATTENTION))
-    if local.push_inactive:
-        marks.append(("component PushNotificationsProxy not active", Level.ATTENTION))
-    if _spelled(evidence, server) in server_advice.skewed(evidence.observed):
-        marks.append(("clock more than 5 minutes off", Level.ATTENTION))
-    held = certificates.held_by(evidence, _spelled(evidence, server))
-    if "current" in held and "current with its private key" not in held:
-        marks.append(("", Level.BROKEN))
+    held = certificates.held_by(evidence, name)
+    marks = [*_marks(evidence, name, build)]
     facts = (
         f"{product(build.version)} {build}",
         _roles(server),
@@ -59,8 +49,22 @@ def _row(evidence: Evidence, server: ExchangeServer) -> Row:
         *(text for text, _ in marks),
     )
     levels = [level for _, level in marks]
-    worst = Level.BROKEN if Level.BROKEN in levels else next(iter(levels), None)
-    return Row(server.fqdn, "; ".join(fact for fact in facts if fact), worst)
+    if Level.BROKEN in levels or ("current" in held and "current with its private" not in held):
+        levels.insert(0, Level.BROKEN)
+    return Row(server.fqdn, "; ".join(filter(None, facts)), next(iter(levels), None))
+
+
+def _marks(evidence: Evidence, name: str, build: Build) -> Iterator[tuple[str, Level]]:
+    """What is odd about a server, beside what it holds."""
+    local = organization.local_server(evidence.observed, name)
+    if build.version < OLDEST:
+        yield "older than Exchange 2013 CU3", Level.BROKEN
+    if local.maintenance:
+        yield "in maintenance", Level.ATTENTION
+    if local.push_inactive:
+        yield "component PushNotificationsProxy not active", Level.ATTENTION
+    if name in server_advice.skewed(evidence.observed):
+        yield "clock more than 5 minutes off", Level.ATTENTION
 
 
 def _spelled(evidence: Evidence, server: ExchangeServer) -> str:
