@@ -323,6 +323,29 @@ def test_a_sign_in_that_fails_hides_nothing_of_exchange() -> None:
     assert facts(evidence, "Trust with Microsoft 365")[f"token on {EX1}"] == "succeeded"
 
 
+@pytest.mark.parametrize(
+    ("denied", "what"),
+    [
+        ("Enable-PushNotificationProxy", "push proxy"),
+        ("Get-AuthConfig", "CertificateReady"),
+        ("Get-AuthServer", "PrerequisitesMet"),
+        ("Get-MonitoringItemIdentity", "Verified"),
+        ("Get-PartnerApplication", "PrerequisitesMet"),
+        ("Get-ServerComponentState", "PrerequisitesMet"),
+        ("Test-LocalReach", EX1),
+    ],
+)
+def test_what_the_account_may_not_see_is_told_and_the_rest_is_seen(denied: str, what: str) -> None:
+    site = set_up()
+    set_fault(site.organization, "denied_cmdlets", [denied])
+    evidence = assessed(site)
+    attention = told(evidence, Level.ATTENTION)
+    assert what in attention
+    assert denied in " ".join(attention.values())
+    assert told(evidence, Level.BROKEN) == {}
+    assert evidence.steps == ()
+
+
 def test_graph_is_only_read() -> None:
     cloud = CLOUDS["Global"]
     site = lab()

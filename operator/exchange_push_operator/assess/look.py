@@ -78,6 +78,8 @@ def look(asked: Asked, doors: Doors) -> Evidence:
     config = parse(completed(written))
     session = _session(config, doors, known)
     observed = gather(session)
+    # What the resource leaves alone is told as well.
+    observed = replace(observed, cmdlets={**first.cmdlets, **observed.cmdlets})
     # As the operator does: what is probed before all else is in order says nothing new.
     ready = in_order(judge(config, observed, doors.clock()))
     observed = _closer(session, observed, probed=ready)
@@ -227,12 +229,12 @@ def _closer(session: Session, observed: Observations, *, probed: bool) -> Observ
 def _tries(
     config: PushConfig, observed: Observations, name: str, *, probed: bool
 ) -> Sequence[Cmdlet]:
+    token = probes.token_test(config)
     try:
         if name not in verification.targets(observed):
             return ()
-    except PushError:
-        return ()
-    token = probes.token_test(config)
-    if not (probed and verification.wanted(config) and probes.available(config, observed, name)):
-        return (token,)
-    return tuple(dict.fromkeys((probes.probe(config, name), token)))
+        wanted = probed and verification.wanted(config)
+        known = wanted and probes.available(config, observed, name)
+    except PushError:  # a stage tells it
+        known = False
+    return tuple(dict.fromkeys((probes.probe(config, name), token))) if known else (token,)

@@ -8,12 +8,15 @@ from collections.abc import Callable, Iterator
 from exchange_push_operator.assess import first_look
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section
+from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core import dedicated_application, organization, probes, push_proxy
 from exchange_push_operator.core.builds import builds
 from exchange_push_operator.core.config import EXCHANGE_ONLINE
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.probe_errors import CURES, cause
 from exchange_push_operator.core.reading import reading
+
+_NOT_SEEN = "not seen"
 
 
 def section(evidence: Evidence) -> Section:
@@ -29,7 +32,7 @@ def _read(evidence: Evidence, part: Callable[[Evidence], Iterator[Row]]) -> list
         with reading("an answer"):
             return list(part(evidence))
     except PushError as error:
-        return [Row("not seen", str(error), Level.ATTENTION)]
+        return [Row(_NOT_SEEN, for_a_workstation(str(error)), Level.ATTENTION)]
 
 
 def _auth_servers(evidence: Evidence) -> Iterator[Row]:
@@ -88,7 +91,7 @@ def _signs_as(evidence: Evidence) -> Iterator[Row]:
 def _proxy(evidence: Evidence) -> Iterator[Row]:
     found = push_proxy.read(evidence.observed)
     if found is None:
-        yield Row("push proxy", "Exchange does not show it", Level.ATTENTION)
+        yield Row(_NOT_SEEN, "Exchange does not show the push proxy", Level.ATTENTION)
     elif found.enabled:
         yield Row("push proxy", f"enabled for {found.organization or '-'} at {found.uri or '-'}")
     else:
@@ -119,6 +122,9 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     if doubled:
         text = f"{', '.join(doubled)}: of one type for one realm; keep one (Remove-AuthServer)"
         yield Finding(Level.ATTENTION, "auth servers", text)
+    unseen = _read(evidence, _proxy)[0]
+    if unseen.name == _NOT_SEEN:
+        yield Finding(Level.ATTENTION, "push proxy", unseen.text)
     if evidence.plans["Verified"].finding.status == "False":
         return  # it has the cause and the cure
     look = probes.token_test(evidence.config)

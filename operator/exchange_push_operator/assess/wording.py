@@ -7,6 +7,7 @@ _PREFIX = "spec.exchange.connection."
 _WORDS = (
     (f"in the Secret of {_PREFIX}credentialsSecretRef", "of the command line"),
     (f"Secret of {_PREFIX}credentialsSecretRef", "password or keytab of the command line"),
+    (f"the account of {_PREFIX}credentialsSecretRef", "the account"),
     (f"{_PREFIX}credentialsSecretRef", "--username"),
     (f"Secret of {_PREFIX}caSecretRef", "--ca-file"),
     (f"{_PREFIX}hostScript:", "--host-script"),
