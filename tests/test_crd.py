@@ -387,10 +387,10 @@ RULES = [
         ("spec.principal.appId", "DedicatedApplication only: remove it"),
     ),
     Rule(
-        "the management policy is Manage or Observe",
-        {"managementPolicy": "Observe"},
+        "the management policy is Manage, Observe or Approve",
         {"managementPolicy": "Approve"},
-        ("spec.managementPolicy", '"Manage", "Observe"'),
+        {"managementPolicy": "Ask"},
+        ("spec.managementPolicy", '"Manage", "Observe", "Approve"'),
     ),
     Rule(
         "who only observes disables nothing",

@@ -87,6 +87,15 @@ STATUS: dict[str, Any] = {
             "command": "New-AuthServer -Name MicrosoftSts",
         }
     ],
+    "history": [
+        {
+            "time": WHEN,
+            "stage": "ProxyReady",
+            "target": "fabrikam.com",
+            "action": "Enable the push notification proxy",
+            "outcome": "Succeeded",
+        }
+    ],
     "advisories": [{"type": "FirstPartyPrincipalDeprecated", "message": "Plan to move away."}],
     "conditions": [
         condition("Ready", "True", "Succeeded", "push notifications of fabrikam.com are proxied"),

@@ -201,6 +201,7 @@ def world_of(
         policy=PolicyFile(settings.policy),
         clock=clock.now,
         read_only=settings.read_only,
+        safety_acts_outside_windows=settings.allow_safety_acts_outside_windows,
         unreachable_grace=settings.unreachable_grace_period,
         audit=log.audit(_instance()),
         stopping=stopping.is_set,

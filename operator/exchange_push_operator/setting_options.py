@@ -89,6 +89,14 @@ OPTIONS = (
         default=False,
     ),
     Option(
+        "--allow-safety-acts-outside-windows",
+        None,
+        "outside of spec.changeWindows, still do what keeps something that works from breaking "
+        "(default; docs/approval.md lists it); with --no- such changes wait like all others",
+        boolean,
+        default=True,
+    ),
+    Option(
         "--watch-secrets",
         None,
         "act on a changed Secret at once; needs list and watch on all Secrets of the watched "

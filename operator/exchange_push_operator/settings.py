@@ -31,6 +31,7 @@ class Settings:
     entra_proxy: str | None
     entra_proxy_credentials: Path | None
     read_only: bool
+    allow_safety_acts_outside_windows: bool
     watch_secrets: bool
     max_interval: timedelta | None
     unreachable_grace_period: timedelta

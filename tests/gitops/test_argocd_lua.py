@@ -95,6 +95,15 @@ def test_a_pass_that_failed_and_is_tried_again_is_degraded() -> None:
     assert health(resource)["status"] == "Degraded"
 
 
+@pytest.mark.parametrize("reason", ["AwaitingApproval", "OutsideWindow"])
+def test_drift_that_waits_for_a_person_or_a_window_is_degraded_and_says_so(reason: str) -> None:
+    resource = load("testdata/healthy.yaml")
+    condition(resource, "Ready").update(status="False", reason="Disabled", message="disabled")
+    condition(resource, "InSync").update(status="False", reason=reason, message="plan 6f2c waits")
+    message = f"disabled ({reason}: plan 6f2c waits)"
+    assert health(resource) == {"status": "Degraded", "message": message}
+
+
 def test_an_object_as_it_was_applied_is_progressing() -> None:
     resource = load("testdata/healthy.yaml")
     del resource["status"]

@@ -30,6 +30,7 @@ def test_a_policy_is_enough(policy: Path) -> None:
         entra_proxy=None,
         entra_proxy_credentials=None,
         read_only=False,
+        allow_safety_acts_outside_windows=True,
         watch_secrets=False,
         max_interval=None,
         unreachable_grace_period=timedelta(minutes=5),
@@ -73,6 +74,7 @@ def test_every_flag_counts(policy: Path) -> None:
         entra_proxy=PROXY,
         entra_proxy_credentials=policy.parent,
         read_only=True,
+        allow_safety_acts_outside_windows=True,
         watch_secrets=True,
         max_interval=timedelta(minutes=90),
         unreachable_grace_period=timedelta(seconds=90),
@@ -117,6 +119,7 @@ def test_every_variable_counts(policy: Path) -> None:
         entra_proxy=PROXY,
         entra_proxy_credentials=policy.parent,
         read_only=True,
+        allow_safety_acts_outside_windows=True,
         watch_secrets=True,
         max_interval=timedelta(minutes=5),
         unreachable_grace_period=timedelta(minutes=1),
@@ -225,7 +228,7 @@ def test_help_names_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as end:
         parse(["run", "--help"])
     assert end.value.code == 0
-    text = capsys.readouterr().out
+    text = " ".join(capsys.readouterr().out.split())  # a long flag has a line of its own
     for field in Settings.__dataclass_fields__:
         flag = field.removesuffix("s") if field == "namespaces" else field
         assert f"--{flag.replace('_', '-')} " in text

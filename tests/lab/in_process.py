@@ -274,6 +274,7 @@ class Operator:
         before: Cut = _no_cut,
         after: Cut = _no_cut,
         read_only: bool = False,
+        safety_acts: bool = True,
         chance: float = 0.5,
     ) -> None:
         """Connect to the lab."""
@@ -299,6 +300,7 @@ class Operator:
             policy=self._policy,
             clock=outside.clock,
             read_only=read_only,
+            safety_acts_outside_windows=safety_acts,
             chance=lambda: chance,
             together=_in_turn,
             audit=self._audit,

@@ -42,6 +42,8 @@ _UNSTABLE = {
 }
 # The figure in ex1 is a part of a name: the message is about another server where it differs.
 _FIGURES = re.compile(rf"{_GUID.pattern}|(?<![a-z\d])\d+", re.IGNORECASE)
+# When the next change window opens stands still until then.
+_OPENING = re.compile(rf"(?<=opens at ){_MOMENT.pattern}")
 
 
 def lint(before: Resource, status: Status) -> list[str]:
@@ -141,7 +143,8 @@ def _messages_are_one_stable_sentence(_before: Resource, status: Status) -> Iter
     for where, message in _messages(status):
         if len(message) > _LONGEST or not message.isprintable() or message != message.strip():
             yield f"{where}: more than one line of {_LONGEST} characters: {message!r}"
-        plain = _MOMENT.sub(lambda moment: "" if moment[0] in standing else moment[0], message)
+        plain = _OPENING.sub("", message)
+        plain = _MOMENT.sub(lambda moment: "" if moment[0] in standing else moment[0], plain)
         yield from (
             f"{where} has {what}: {message}"
             for what, pattern in _UNSTABLE.items()
@@ -225,8 +228,14 @@ def _without_figures(status: Status) -> Any:
     for field in ("conditions", "advisories", "servers"):
         for item in plain.get(field) or ():
             if "message" in item:
-                item["message"] = _FIGURES.sub("#", item["message"])
+                item["message"] = _without(item["message"])
     return plain
+
+
+def _without(message: str) -> str:
+    """Without figures, but for an opening: after it there is another one."""
+    opening = _OPENING.search(message)
+    return _FIGURES.sub("#", message) + (opening[0] if opening else "")
 
 
 class BrokenRules:

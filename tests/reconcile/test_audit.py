@@ -34,6 +34,8 @@ ALWAYS = {
     "uid",
     "generation",
     "plan_hash",
+    "approved_plan",
+    "action",
     "stage",
     "event",
     "target",

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any
 
+from exchange_push_operator.core.change_windows import ChangeWindow
 from exchange_push_operator.core.clouds import Cloud
 
 GROUP = "exchangepush.dev"
@@ -29,6 +30,14 @@ class Target(StrEnum):
     FIRST_PARTY = "FirstPartyServicePrincipal"
     DEDICATED = "DedicatedApplication"
     NONE = "None"
+
+
+class ManagementPolicy(StrEnum):
+    """What may be changed: everything that differs, nothing, or the plan that was approved."""
+
+    MANAGE = "Manage"
+    OBSERVE = "Observe"
+    APPROVE = "Approve"
 
 
 class ProxyState(StrEnum):
@@ -153,10 +162,17 @@ class PushConfig:
     drop_expired_keys: bool
     proxy: Proxy
     verification: Verification
-    observe: bool
+    management: ManagementPolicy
+    approved_plan: str | None
+    change_windows: tuple[ChangeWindow, ...]
     suspended: bool
     disable_on_delete: bool
     timing: Timing
+
+    @property
+    def observe(self) -> bool:
+        """Whether nothing may be changed, whatever differs."""
+        return self.management is ManagementPolicy.OBSERVE
 
     @property
     def needs_entra(self) -> bool:

@@ -20,6 +20,8 @@ _LONGEST: Mapping[tuple[str, ...], int] = {
     ("plannedChanges", "target"): 512,
     ("plannedChanges", "action"): 128,
     ("plannedChanges", "command"): 16384,
+    ("history", "target"): 512,
+    ("history", "action"): 128,
     ("advisories", "message"): 1024,
     ("conditions", "message"): 1024,
 }

@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from exchange_push_operator.core.change_windows import parse_windows
 from exchange_push_operator.core.clouds import CLOUDS, Cloud
 from exchange_push_operator.core.config import (
     EXCHANGE_ONLINE,
     SUSPENDED,
     Connection,
+    ManagementPolicy,
     Proxy,
     ProxyState,
     PushConfig,
@@ -76,7 +78,9 @@ def _parse(resource: Mapping[str, Any]) -> PushConfig:
         drop_expired_keys=principal["dropExpiredKeys"],
         proxy=_proxy(spec["proxy"], tenant),
         verification=_verification(spec["verification"]),
-        observe=spec["managementPolicy"] == "Observe",
+        management=ManagementPolicy(spec["managementPolicy"]),
+        approved_plan=spec.get("approvedPlan"),
+        change_windows=parse_windows(spec.get("changeWindows") or ()),
         suspended=spec["suspend"] or annotations.get(SUSPENDED) == "true",
         disable_on_delete=spec["deletionPolicy"] == "Disable",
         timing=_timing(spec),

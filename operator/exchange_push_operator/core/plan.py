@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -69,6 +69,9 @@ class Step:
     ``fallbacks`` are tried in turn where Entra ID refuses ``command`` for an expired key.
     ``alone``: it mends one server, and it and the other steps do not rest on each other: it comes
     after them, whether or not one of them failed.
+    ``safety``: without it something that works would stop working, so it may be performed outside
+    of change windows. ``completes``: it is the second half of a change that was made, and needs no
+    approval of its own. docs/approval.md lists both.
     """
 
     action: str
@@ -81,6 +84,13 @@ class Step:
     guard: Guard | None = None
     fallbacks: tuple[GraphRequest, ...] = ()
     alone: bool = False
+    safety: bool = False
+    completes: bool = False
+
+    @property
+    def digest(self) -> str:
+        """Twelve hex digits, the same for the same change however it is worded."""
+        return _digest(_canonical(self))
 
     @property
     def key(self) -> str:
@@ -102,19 +112,45 @@ class Step:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """A stage's finding and its steps. Without steps there is nothing that we may do."""
+    """A stage's finding and its steps. Without steps there is nothing that we may do.
+
+    ``later``: steps that are known beforehand and wait for others to be made. They are shown and
+    approved with them, and performed once they are among ``steps``.
+    """
 
     finding: Finding
     steps: tuple[Step, ...] = ()
     advisories: tuple[Advisory, ...] = ()
+    later: tuple[Step, ...] = ()
 
 
-def plan_hash(steps: Iterable[Step]) -> str:
-    """Twelve hex digits, the same for the same steps in the same order."""
-    text = json.dumps([_canonical(step) for step in steps], sort_keys=True)
-    return hashlib.sha256(text.encode()).hexdigest()[:12]
+def plan_hash(steps: Iterable[Step], since: str = "") -> str:
+    """Twelve hex digits, the same for the same steps in the same order.
+
+    ``since``: when the last change before was made. The same steps are another plan after it, so
+    that an approval is good for one time.
+    """
+    return _digest([*([since] if since else ()), *(_canonical(step) for step in steps)])
 
 
 def _canonical(step: Step) -> list[Any]:
-    body = step.command.body if isinstance(step.command, GraphRequest) else None
-    return [step.server, str(step.command), body]
+    calls = (step.command, *step.fallbacks)
+    bodies = [_ordered(call.body) for call in calls if isinstance(call, GraphRequest)]
+    return [step.server, str(step.command), *bodies]
+
+
+def _ordered(value: Any) -> Any:
+    """Without the order in which Microsoft Graph lists entries: it means nothing."""
+    if isinstance(value, Mapping):
+        return {name: _ordered(item) for name, item in value.items()}
+    if isinstance(value, list | tuple):
+        return sorted((_ordered(item) for item in value), key=_text)
+    return value
+
+
+def _text(value: Any) -> str:
+    return json.dumps(value, sort_keys=True)
+
+
+def _digest(value: Any) -> str:
+    return hashlib.sha256(_text(value).encode()).hexdigest()[:12]

@@ -19,6 +19,8 @@ class Reason(StrEnum):
     THROTTLED = "Throttled"
     NO_DRIFT = "NoDrift"
     DRIFT_DETECTED = "DriftDetected"
+    AWAITING_APPROVAL = "AwaitingApproval"
+    OUTSIDE_WINDOW = "OutsideWindow"
     AWAITING_ADMINISTRATOR = "AwaitingAdministrator"
     CHANGE_REFUSED = "ChangeRefused"
     CHANGE_FAILED = "ChangeFailed"
@@ -126,6 +128,9 @@ STALLED = frozenset(
 
 NOTHING_MOVES = STALLED | {Reason.PRINCIPAL_NOT_FOUND}
 """Nothing is changed anywhere: half a trust is worth nothing."""
+
+WAITS_FOR_LEAVE = frozenset({Reason.AWAITING_APPROVAL, Reason.OUTSIDE_WINDOW})
+"""A change that is not tried before somebody approves it, or a window opens."""
 
 LEAVE_READY_ALONE = frozenset({Reason.PROBE_NOT_AVAILABLE, Reason.SERVICE_GONE})
 """The service behind the probe may be gone for good."""

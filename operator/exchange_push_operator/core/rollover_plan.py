@@ -112,7 +112,8 @@ def _repair(case: Case) -> Plan:
 
 
 def _wait_for_key(case: Case) -> Plan:
-    return _waits(case, f"{case.coming} follows once the principal holds its key")
+    waits = _waits(case, f"{case.coming} follows once the principal holds its key")
+    return waits if case.found.staged else replace(waits, later=(_staging(case),))
 
 
 def _wait_for_entra(case: Case) -> Plan:
@@ -120,11 +121,13 @@ def _wait_for_entra(case: Case) -> Plan:
 
 
 def _stage(case: Case) -> Plan:
+    return _due(case, f"{case.coming} is staged", _staging(case))
+
+
+def _staging(case: Case) -> Step:
     at_once = case.found.situation.current in (Life.EXPIRED, Life.GIVEN_UP, Life.ENDING)
     ahead = AT_ONCE if at_once else case.roll_over.activate_after
-    server = min(case.seen.listed)
-    step = auth_certificate.stage(case.coming, server, ahead)
-    return _due(case, f"{case.coming} is staged", step)
+    return auth_certificate.stage(case.coming, min(case.seen.listed), ahead)
 
 
 def _move_date(case: Case) -> Plan:
@@ -138,7 +141,8 @@ def _move_date(case: Case) -> Plan:
         return Plan(fails(Reason.ROLL_OVER_DUE, f"{message} cannot be moved: no server has it"))
     ahead = case.roll_over.activate_after
     step = auth_certificate.stage(case.coming, holders[0], ahead, again=True)
-    return Plan(fails(Reason.ROLL_OVER_DUE, f"{message} is moved"), (step,))
+    moved = replace(step, safety=True)
+    return Plan(fails(Reason.ROLL_OVER_DUE, f"{message} is moved"), (moved,))
 
 
 def _bring_forward(case: Case) -> Plan:

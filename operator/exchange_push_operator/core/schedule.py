@@ -19,13 +19,14 @@ class Requeue:
     ``steady`` looks again after ``interval``, ``retry`` backs off exponentially up to
     ``retry_interval``, ``stalled`` waits a flat ``retry_interval`` because a person must act
     first, ``now`` does not wait, ``never`` waits for a change. ``at_least`` is the pause that a
-    remote side asked for (Retry-After).
+    remote side asked for (Retry-After). ``no_later``: then a change window opens.
     """
 
     kind: Kind
     interval: float
     retry_interval: float
     at_least: float = 0.0
+    no_later: float = math.inf
 
 
 def delay(requeue: Requeue, failures: int, max_interval: float | None, rng_value: float) -> float:
@@ -52,7 +53,7 @@ def delay(requeue: Requeue, failures: int, max_interval: float | None, rng_value
             wanted = math.inf
         case _:
             assert_never(requeue.kind)
-    return max(wanted, requeue.at_least)
+    return max(min(wanted, requeue.no_later), requeue.at_least)
 
 
 def capped(interval: float, max_interval: float | None) -> float:

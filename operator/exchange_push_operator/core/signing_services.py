@@ -12,7 +12,7 @@ between may have read the old.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -92,8 +92,11 @@ def plan(
     names = ", ".join(stale[server])
     message = f"{server}: {names} may sign with the certificate that was current before"
     if servers[server].before(seen.auth.changed):
-        return Plan(unknown(Reason.SETTLING, f"{message}; its clock has to pass the change first"))
-    return Plan(fails(Reason.SERVICES_STALE, message), _restarts(server, stale[server]))
+        waits = unknown(Reason.SETTLING, f"{message}; its clock has to pass the change first")
+        return Plan(waits, later=tuple(_all_restarts(stale)))
+    first = _restarts(server, stale[server])
+    later = tuple(step for step in _all_restarts(stale) if step not in first)
+    return Plan(fails(Reason.SERVICES_STALE, message), first, later=later)
 
 
 def left_alone(
@@ -171,6 +174,11 @@ def _known(config: PushConfig, auth: AuthConfig) -> bool:
     under_way = ready.get("reason") in (Reason.SERVICES_STALE, Reason.SETTLING)
     named = (config.status.get("certificate") or {}).get("thumbprint")
     return bool(named == auth.current and not under_way)
+
+
+def _all_restarts(stale: Mapping[str, tuple[str, ...]]) -> Iterator[Step]:
+    for server, services in stale.items():
+        yield from _restarts(server, services)
 
 
 def _restarts(server: str, services: tuple[str, ...]) -> tuple[Step, ...]:

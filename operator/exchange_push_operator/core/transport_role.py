@@ -56,4 +56,6 @@ def give_back(server: str, former: str) -> Step:
             Force=True,
             Confirm=False,
         ),
+        safety=True,
+        completes=True,
     )

@@ -11,23 +11,20 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
+from exchange_push_operator.core import history
 from exchange_push_operator.core.before_after import State
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
-from exchange_push_operator.core.plan import Step, plan_hash
+from exchange_push_operator.core.history import Entry, Made
+from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.request_id import one_write
+from exchange_push_operator.core.x509 import utc_text
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 
-SUCCEEDED = "succeeded"
-FAILED = "failed"
-UNKNOWN = "unknown"
-FOUND_MADE = "found_made"
-FOUND_NOT_MADE = "found_not_made"
-
 
 @dataclass(slots=True)
-class Made:
+class Written:
     """What the writer says of its write: the state that it leaves."""
 
     after: State | None = None
@@ -39,38 +36,40 @@ class Trail:
     def __init__(self, session: Session, memory: Memory) -> None:
         """Nothing has been written yet; what an earlier pass does not know is in ``memory``."""
         self._session, self._memory = session, memory
-        self._plan_hash = ""
+        self.told: list[Entry] = []
+        self._plan: Mapping[str, str | None] = {}
         self._stages: Mapping[str, str] = {}
 
-    def planned(self, steps: Iterable[tuple[str, Step]]) -> None:
+    def planned(
+        self, steps: Iterable[tuple[str, Step]], plan: str, approved: str | None = None
+    ) -> None:
         """The plan that the next writes belong to: each step with the condition of its stage."""
-        steps = tuple(steps)
-        self._plan_hash = plan_hash(step for _, step in steps)
+        self._plan = {"plan_hash": plan, "approved_plan": approved}
         self._stages = {step.key: stage for stage, step in steps}
 
     @contextmanager
     def writing(
         self, step: Step, where: str, command: Cmdlet | GraphRequest, before: State | None
-    ) -> Iterator[Made]:
+    ) -> Iterator[Written]:
         """Around one write: the one request that is sent inside."""
-        made, told = Made(), {**self._about(step), **_call(where, command), "before": before}
+        made, told = Written(), {**self._about(step), **_call(where, command), "before": before}
         with one_write() as identifier:
             told["request_id"] = identifier
             try:
                 yield made
             except OutcomeUnknown as error:
                 self._memory.unanswered[step.key] = told
-                self._tell(told, UNKNOWN, error=str(error))
+                self._tell(told, Made.UNKNOWN, error=str(error))
                 raise
             except PushError as error:
-                self._tell(told, FAILED, error=str(error))
+                self._tell(told, Made.FAILED, error=str(error))
                 raise
             except Exception as error:
                 # A bug of ours, before the write or after it: the line is there all the same.
                 self._memory.unanswered[step.key] = told
-                self._tell(told, UNKNOWN, error=f"a bug ended it: {type(error).__name__}")
+                self._tell(told, Made.UNKNOWN, error=f"a bug ended it: {type(error).__name__}")
                 raise
-            self._tell(told, SUCCEEDED, after=made.after)
+            self._tell(told, Made.SUCCEEDED, after=made.after)
 
     def looked(self, was_made: Callable[[str, str], bool | None]) -> None:
         """After a look; ``was_made`` says of a stage's step, by its key, whether it is done.
@@ -81,7 +80,7 @@ class Trail:
             made = was_made(told["stage"], key)
             if made is not None:
                 del self._memory.unanswered[key]
-                self._tell(told, FOUND_MADE if made else FOUND_NOT_MADE)
+                self._tell(told, Made.FOUND_MADE if made else Made.FOUND_NOT_MADE)
 
     def _about(self, step: Step) -> dict[str, Any]:
         config = self._session.config
@@ -89,9 +88,10 @@ class Trail:
         return {
             "uid": config.uid,
             "generation": config.generation,
-            "plan_hash": self._plan_hash,
+            **self._plan,
             "stage": self._stages[step.key],
             "event": step.event,
+            "action": step.action,
             "target": step.target,
             "acting": _exchange(self._session) if is_cmdlet else _entra(self._session),
         }
@@ -99,13 +99,15 @@ class Trail:
     def _tell(
         self,
         told: Mapping[str, Any],
-        outcome: str,
+        outcome: Made,
         *,
         after: State | None = None,
         error: str | None = None,
     ) -> None:
-        entry = {**told, "after": after, "outcome": outcome, "error": error}
+        entry = {**told, "after": after, "outcome": outcome.name.lower(), "error": error}
         self._session.world.audit(entry)
+        now = utc_text(self._session.world.clock())
+        self.told.append(history.entry(now, told, outcome))
 
 
 def _exchange(session: Session) -> Mapping[str, str]:

@@ -11,19 +11,20 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
+from exchange_push_operator.core import change_windows
 from exchange_push_operator.core.conditions import IN_SYNC, READY, RECONCILING, STALLED_CONDITION
-from exchange_push_operator.core.config import ABANDON, FINALIZER, PushConfig
+from exchange_push_operator.core.config import ABANDON, FINALIZER, ManagementPolicy, PushConfig
 from exchange_push_operator.core.conflict import Peers, older_peer
 from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.events import Event
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Finding, Step, fails, unknown
+from exchange_push_operator.core.plan import Finding, Step, fails, plan_hash, unknown
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.core.status import with_findings
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.x509 import parse_utc, utc_text
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.events import events
 from exchange_push_operator.reconcile.gather import gather
@@ -31,8 +32,8 @@ from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.key_writing import PlanVoid
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.perform import perform
+from exchange_push_operator.reconcile.permission import awaits_administrator
 from exchange_push_operator.reconcile.session import Session
-from exchange_push_operator.reconcile.walk import awaits_administrator
 from exchange_push_operator.stages import STAGES
 
 DEADLINE = timedelta(minutes=10)
@@ -55,7 +56,7 @@ def abandoned(resource: Mapping[str, Any]) -> bool:
 
 def wanted(config: PushConfig) -> bool:
     """Whether there will be something to undo: by policy and mode as they are now."""
-    return config.disable_on_delete and not config.observe
+    return config.disable_on_delete and config.management is ManagementPolicy.MANAGE
 
 
 def at_once(config: PushConfig, peers: Peers) -> Outcome | None:
@@ -91,6 +92,8 @@ def retire(
             _keep_trail(trail, left.steps)
             if not left.steps:
                 return _gone(config, left, done)
+            if not change_windows.is_open(config.change_windows, session.world.clock()):
+                return _told(_outside_window(resource, config, now), done)
             for step in left.steps:
                 perform(session, observed, step, trail)
                 done.append(step)
@@ -104,6 +107,15 @@ def retire(
     return _told(waiting(resource, config, finding, now), done)
 
 
+def _outside_window(resource: Mapping[str, Any], config: PushConfig, now: datetime) -> Outcome:
+    """Undoing is a change like others; nobody has to act, however long the window is away."""
+    opening = change_windows.next_opening(config.change_windows, now)
+    message = f"it is undone in the change window that opens at {utc_text(opening)}"
+    outcome = waiting(resource, config, fails(Reason.OUTSIDE_WINDOW, message), now)
+    in_time = (opening - now).total_seconds()
+    return replace(outcome, requeue=replace(requeue(config, "steady"), no_later=in_time))
+
+
 def _keep_trail(trail: Trail, steps: tuple[Step, ...]) -> None:
     left = {step.key for step in steps}
 
@@ -112,7 +124,7 @@ def _keep_trail(trail: Trail, steps: tuple[Step, ...]) -> None:
         return key not in left if stage == Reason.DELETING else None
 
     trail.looked(was_made)
-    trail.planned((Reason.DELETING, step) for step in steps)
+    trail.planned(((Reason.DELETING, step) for step in steps), plan_hash(steps))
 
 
 def retirement(session: Session, observed: Observations) -> Retirement:
@@ -150,7 +162,7 @@ def waiting(
 ) -> Outcome:
     """The object stays until the undoing works, or the annotation abandon lets it go."""
     remaining = parse_utc(resource["metadata"]["deletionTimestamp"]) + DEADLINE - now
-    overdue = remaining <= timedelta()
+    overdue = remaining <= timedelta() and finding.reason is not Reason.OUTSIDE_WINDOW
     stalled = _stalled(finding, overdue=overdue)
     message = explained(finding).message
     new: dict[str, Finding | None] = {

@@ -30,6 +30,13 @@ def drift(config: PushConfig, memory: Memory, result: Walk) -> Drift:
     return Drift(tuple(sorted(detected)), tuple(sorted(corrected)))
 
 
+def drifted(config: PushConfig) -> bool:
+    """Whether a change corrects somebody's change: the spec is what it was when all was in sync."""
+    in_sync = find(config.status, IN_SYNC) or {}
+    known = in_sync.get("observedGeneration") == config.generation
+    return known and in_sync.get("status") == "True"
+
+
 def _known(status: Mapping[str, Any]) -> set[str]:
     return {planned["stage"] for planned in status.get("plannedChanges") or ()}
 

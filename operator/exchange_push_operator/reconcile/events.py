@@ -8,7 +8,7 @@ from typing import Any
 from exchange_push_operator.core.conditions import READY, STALLED_CONDITION, find
 from exchange_push_operator.core.events import NORMAL, WARNING, Event
 from exchange_push_operator.core.plan import Step
-from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.core.reasons import WAITS_FOR_LEAVE, Reason
 from exchange_push_operator.core.status import NOT_YET
 
 _AWAY = frozenset({Reason.UNREACHABLE, Reason.THROTTLED})
@@ -84,5 +84,6 @@ def _transition(condition: Mapping[str, Any], before: Mapping[str, Any]) -> Even
     newly_failed = reason == Reason.ROLL_OVER_WAITS or (status == "False" and type_ != READY)
     out_of_reach = type_ == READY and status == "Unknown" and reason in _AWAY
     if newly_failed or out_of_reach or (type_ == STALLED_CONDITION and status == "True"):
-        return Event(WARNING, reason, condition["message"])
+        kind = NORMAL if reason in WAITS_FOR_LEAVE else WARNING
+        return Event(kind, reason, condition["message"])
     return None

@@ -10,7 +10,7 @@ from typing import Any
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import PushError, Refused, SpecError, Throttled, Unreachable
 from exchange_push_operator.core.looks import Observations
-from exchange_push_operator.core.plan import Finding, Plan, fails, unknown
+from exchange_push_operator.core.plan import Finding, Plan, Step, fails, unknown
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
@@ -46,6 +46,11 @@ def _plan(stage: Stage[Any], config: PushConfig, observed: Observations, now: da
     with reading(stage.condition):
         seen = stage.observe(config, observed)
     return stage.plan(config, seen, now)
+
+
+def foreseen(plans: Plans) -> list[tuple[str, Step]]:
+    """Every step that is known by now, with its stage: those that are next, and those later."""
+    return [(name, step) for name, plan in plans.items() for step in (*plan.steps, *plan.later)]
 
 
 def blocks(plan: Plan) -> bool:

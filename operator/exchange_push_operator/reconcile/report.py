@@ -7,7 +7,8 @@ from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
-from exchange_push_operator.core import by_hand, credential_advice, organization
+from exchange_push_operator.core import credential_advice, organization
+from exchange_push_operator.core.approval import needed
 from exchange_push_operator.core.conditions import (
     IN_SYNC,
     READY,
@@ -16,27 +17,27 @@ from exchange_push_operator.core.conditions import (
     ready,
     stalled,
 )
+from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused, Throttled
-from exchange_push_operator.core.plan import (
-    Advisory,
-    Finding,
-    Plan,
-    fails,
-    holds,
-    plan_hash,
-    unknown,
+from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
+from exchange_push_operator.core.reasons import (
+    NOT_LOOKED_AT,
+    NOTHING_MOVES,
+    STALLED,
+    WAITS_FOR_LEAVE,
+    Reason,
 )
-from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES, STALLED, Reason
-from exchange_push_operator.core.schedule import Kind
+from exchange_push_operator.core.schedule import Kind, Requeue
 from exchange_push_operator.core.status import with_findings
+from exchange_push_operator.reconcile.drifting import drifted
 from exchange_push_operator.reconcile.events import events, follows, next_stage
 from exchange_push_operator.reconcile.facts import facts
 from exchange_push_operator.reconcile.judge import Plans
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
+from exchange_push_operator.reconcile.permission import awaits_administrator
+from exchange_push_operator.reconcile.planned import planned
 from exchange_push_operator.reconcile.session import Session
-from exchange_push_operator.reconcile.walk import Walk, awaits_administrator, drifted, permitted
-
-_MOST_PLANNED = 32
+from exchange_push_operator.reconcile.walk import Walk, permitted
 
 
 def report(
@@ -47,30 +48,27 @@ def report(
     told = {n: _waiting(session, result, p, passive=passive) for n, p in result.plans.items()}
     findings = list(told.values())
     failed = _failed(result)
+    plan = planned(config, result, now)
+    in_sync = _in_sync(session, result, plan.get("planHash", ""), passive=passive)
     counted = [failed, *findings] if failed else findings
     summary = ready(counted, observe_only=passive, success=_success(session, result))
     new: dict[str, Finding | None] = {
         READY: summary,
-        IN_SYNC: _in_sync(session, result, passive=passive),
-        RECONCILING: _reconciling(summary, findings, failed),
+        IN_SYNC: in_sync,
+        RECONCILING: _reconciling(summary, findings, failed, in_sync),
         STALLED_CONDITION: stalled(counted),
         **told,
     }
     status = with_findings(resource, new, now)
     status = facts(status, session, result, now)
-    remaining = [step for _, step in result.remaining]
-    status["plannedChanges"] = _planned(result, config.tenant.cloud.graph)
-    own = credential_advice.advisories(config, session.certificate_ends, now)
-    status["advisories"] = _advisories(result.plans, own)
     status.pop("planHash", None)
-    if remaining:
-        status["planHash"] = plan_hash(remaining)
+    own = credential_advice.advisories(config, session.certificate_ends, now)
+    status |= {**plan, "advisories": _advisories(result.plans, own)}
     done = result.done
     drift = drifted(config) and not follows(status, done)
-    kind, coming = _kind(summary, new, status["servers"]), next_stage(status) not in ("", "NotDue")
     return Outcome(
         status=status,
-        requeue=requeue(config, kind, _patience(result), coming=coming),
+        requeue=_again(config, result, status, _kind(summary, new, status["servers"])),
         events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
         planned=tuple(permitted(result)),
@@ -90,7 +88,8 @@ def _waiting(session: Session, result: Walk, plan: Plan, *, passive: bool) -> Fi
             message=f"{finding.message}; our identity may only read: an administrator makes the "
             "change in status.plannedChanges",
         )
-    return finding
+    waits = result.permission.waits(plan.steps)
+    return replace(finding, message=f"{finding.message}; {waits.message}") if waits else finding
 
 
 def _failed(result: Walk) -> Finding | None:
@@ -116,7 +115,7 @@ def _success(session: Session, result: Walk) -> str:
     return f"push notifications of {config.proxy.organization} are {words} {where}"
 
 
-def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
+def _in_sync(session: Session, result: Walk, plan: str, *, passive: bool) -> Finding:
     remaining = result.remaining
     if result.failure is not None:
         refused = isinstance(result.failure[1], Refused)
@@ -136,7 +135,9 @@ def _in_sync(session: Session, result: Walk, *, passive: bool) -> Finding:
             "the identity of spec.tenant.credentials may only read; an administrator makes the "
             f"change in status.plannedChanges: {what}",
         )
-    return fails(Reason.DRIFT_DETECTED, f"planned, not performed: {what}")
+    waits = None if passive else result.permission.waits([step for _, step in remaining])
+    drift = fails(Reason.DRIFT_DETECTED, f"planned, not performed: {what}")
+    return replace(waits, message=f"plan {plan} {waits.message}: {what}") if waits else drift
 
 
 def _quarrel(result: Walk) -> str:
@@ -157,28 +158,19 @@ def _nothing_planned(result: Walk) -> Finding:
             return unknown(Reason.NOT_OBSERVED, f"not compared: {plan.finding.message}")
         if plan.finding.status == "False" and plan.finding.reason is Reason.CHANGE_REFUSED:
             return plan.finding
+        if plan.later:
+            return unknown(Reason.SETTLING, plan.finding.message)
     return holds(Reason.NO_DRIFT, "nothing to change")
 
 
 def _reconciling(
-    summary: Finding, findings: list[Finding], failed: Finding | None
+    summary: Finding, findings: list[Finding], failed: Finding | None, in_sync: Finding
 ) -> Finding | None:
     if failed is not None or stalled(findings) is not None or summary.status == "True":
         return None
+    if summary.status == "False" and in_sync.reason in WAITS_FOR_LEAVE:
+        return None
     return Finding("True", Reason.PROGRESSING_WITH_RETRY, summary.message)
-
-
-def _planned(result: Walk, graph: str) -> list[dict[str, Any]]:
-    return [
-        {
-            "id": f"{position:02d}-{step.event}",
-            "stage": name,
-            "target": step.target,
-            "action": step.action,
-            "command": by_hand.command(graph, step),
-        }
-        for position, (name, step) in enumerate(result.remaining[:_MOST_PLANNED], start=1)
-    ]
 
 
 def _advisories(plans: Plans, own: Iterable[Advisory]) -> list[dict[str, str]]:
@@ -195,8 +187,21 @@ def _kind(
     if any(row.get("reason") == Reason.SETTLING for row in servers):
         return "retry"
     in_sync = new[IN_SYNC]
+    if in_sync is not None and in_sync.reason in WAITS_FOR_LEAVE and summary.status != "Unknown":
+        return "steady"
     failed = in_sync is not None and in_sync.reason in (Reason.CHANGE_FAILED, Reason.CHANGE_REFUSED)
     return "retry" if failed or summary.status != "True" else "steady"
+
+
+def _again(config: PushConfig, result: Walk, status: Mapping[str, Any], kind: Kind) -> Requeue:
+    """When to look again: in time for the next window; at once for a plan approved beforehand."""
+    plan, before = status.get("planHash"), config.status.get("planHash")
+    if needed(config) and plan is not None and before != plan == config.approved_plan:
+        kind = "now"
+    coming = next_stage(status) not in ("", "NotDue")
+    again = requeue(config, kind, _patience(result), coming=coming)
+    opens_in = result.permission.opens_in() if result.steps else None
+    return replace(again, no_later=opens_in.total_seconds()) if opens_in else again
 
 
 def _patience(result: Walk) -> float:

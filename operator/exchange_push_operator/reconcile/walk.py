@@ -9,10 +9,6 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
-from exchange_push_operator.core import refusals
-from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.conditions import IN_SYNC, find
-from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import CmdletFailed, OutcomeUnknown, PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.plan import Step, unknown
@@ -20,9 +16,10 @@ from exchange_push_operator.core.reasons import NOTHING_MOVES, Reason
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.gather import gather
 from exchange_push_operator.reconcile.grace import bridged
-from exchange_push_operator.reconcile.judge import Plans, judge
+from exchange_push_operator.reconcile.judge import Plans, foreseen, judge
 from exchange_push_operator.reconcile.key_writing import PlanVoid
 from exchange_push_operator.reconcile.perform import perform
+from exchange_push_operator.reconcile.permission import Permission, awaits_administrator
 from exchange_push_operator.reconcile.probing import probe, recall
 from exchange_push_operator.reconcile.recent import (
     contended,
@@ -53,6 +50,8 @@ class Walk:
 
     observed: Observations
     plans: Plans
+    trail: Trail
+    permission: Permission
     performed: list[tuple[str, Step]] = field(default_factory=list)
     uncertain: list[tuple[str, Step]] = field(default_factory=list)
     lost: dict[str, str] = field(default_factory=dict)
@@ -68,8 +67,7 @@ class Walk:
     @property
     def made(self) -> list[tuple[str, Step]]:
         """The changes that were made: those that said so, and those that are seen by now."""
-        remaining = [step for _, step in self.remaining]
-        return self.performed + [named for named in self.uncertain if named[1] not in remaining]
+        return self.performed + [named for named in self.uncertain if named not in self.remaining]
 
     @property
     def done(self) -> list[Step]:
@@ -77,8 +75,13 @@ class Walk:
         return [step for _, step in self.made]
 
     @property
+    def steps(self) -> list[Step]:
+        """Every step that is known by now, in order; some have to wait for others."""
+        return [step for _, step in foreseen(self.plans)]
+
+    @property
     def remaining(self) -> list[tuple[str, Step]]:
-        """Every step that is still planned, in order."""
+        """Every step that may be next, in order."""
         return [(name, step) for name, plan in self.plans.items() for step in plan.steps]
 
     def waited_for(self, steps: Iterable[Step]) -> str:
@@ -92,14 +95,15 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
     clock = session.world.clock
     start_anew(memory, session.config.generation)
     recall(session, memory, observed, clock())
-    result, trail = Walk(*_look_closer(session, memory, observed, clock())), Trail(session, memory)
+    result = _begin(session, memory, observed)
     for _ in range(_MOST_ROUNDS):
-        trail.looked(_shown(memory, result, clock()))
+        result.trail.looked(_shown(memory, result, clock()))
+        result.permission.looked(result.steps)
         steps = performable(session, memory, result) if may_write else []
         if not steps or result.failure:
             break
-        trail.planned(result.remaining)
-        if not _round(session, memory, result, steps, trail):
+        result.trail.planned(result.remaining, *result.permission.plan(result.steps))
+        if not _round(session, memory, result, steps):
             break
         try:
             observed = gather(session)
@@ -108,6 +112,13 @@ def walk(session: Session, memory: Memory, observed: Observations, *, may_write:
         result.observed, result.plans = _look_closer(session, memory, observed, clock())
     _settle(result)
     return result
+
+
+def _begin(session: Session, memory: Memory, observed: Observations) -> Walk:
+    observed, plans = _look_closer(session, memory, observed, session.world.clock())
+    steps = [step for _, step in foreseen(plans)]
+    permission = Permission(session.config, session.world, steps)
+    return Walk(observed, plans, Trail(session, memory), permission)
 
 
 def _look_closer(
@@ -131,13 +142,6 @@ def in_order(plans: Plans) -> bool:
     if findings[_FIRST].reason is Reason.UNREACHABLE:
         del findings[_FIRST]
     return all(finding.status == "True" for finding in findings.values())
-
-
-def drifted(config: PushConfig) -> bool:
-    """Whether a change corrects somebody's change: the spec is what it was when all was in sync."""
-    in_sync = find(config.status, IN_SYNC) or {}
-    known = in_sync.get("observedGeneration") == config.generation
-    return known and in_sync.get("status") == "True"
 
 
 def permitted(result: Walk) -> list[tuple[str, Step]]:
@@ -169,14 +173,8 @@ def performable(session: Session, memory: Memory, result: Walk) -> list[tuple[st
         if step.key not in result.tried
         and not awaits_administrator(session, step)
         and step.key not in result.contended
+        and result.permission.given(step)
     ]
-
-
-def awaits_administrator(session: Session, step: Step) -> bool:
-    """Whether our identity may only read the principal that the step would write."""
-    if not isinstance(step.command, GraphRequest) or session.identity is None:
-        return False
-    return not refusals.may_write(session.config, session.identity)
 
 
 def _shown(memory: Memory, result: Walk, now: datetime) -> Callable[[str, str], bool | None]:
@@ -197,20 +195,20 @@ def _round(
     memory: Memory,
     result: Walk,
     steps: Sequence[tuple[str, Step]],
-    trail: Trail,
 ) -> bool:
     """Perform steps in order up to the first failure; whether another look is worth it.
 
-    Steps that stand alone come last, and are performed all the same.
+    Steps that stand alone come last, and are performed all the same. A change window may close
+    between two steps.
     """
     for name, step in steps:
-        if result.failure and not step.alone:
+        if (result.failure and not step.alone) or not result.permission.given(step):
             continue
         result.tried.add(step.key)
         if name != _LAST:  # what was probed before a change says nothing of after it
             memory.probed.clear()
         try:
-            perform(session, result.observed, step, trail)
+            perform(session, result.observed, step, result.trail)
         except PlanVoid:
             result.tried.discard(step.key)
             return True

@@ -49,6 +49,7 @@ class World:
     written: Written = field(default_factory=Written)
     together: Together = side_by_side
     read_only: bool = False
+    safety_acts_outside_windows: bool = True
     unreachable_grace: timedelta = timedelta(minutes=5)
     stopping: Callable[[], bool] = _never
     chance: Callable[[], float] = random.random

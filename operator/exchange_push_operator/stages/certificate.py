@@ -139,15 +139,12 @@ def _assign(observed: Observed, chosen: Certificate, now: datetime) -> Plan:
     if not awake:
         return _resting(f"every listed server that has {thumbprint}")
     message = f"AuthConfig names no certificate; {thumbprint} would do"
-    if observed.keys.come_first(chosen, now):
-        return Plan(
-            unknown(
-                Reason.WAITS_FOR_KEY, f"{message} and is assigned once the principal holds its key"
-            )
-        )
     staged = thumbprint == observed.auth.next
-    step = auth_certificate.publish if staged else auth_certificate.assign
-    return Plan(fails(Reason.NOT_FOUND, message), (step(thumbprint, awake[0]),))
+    step = (auth_certificate.publish if staged else auth_certificate.assign)(thumbprint, awake[0])
+    if observed.keys.come_first(chosen, now):
+        waits = f"{message} and is assigned once the principal holds its key"
+        return Plan(unknown(Reason.WAITS_FOR_KEY, waits), later=(step,))
+    return Plan(fails(Reason.NOT_FOUND, message), (step,))
 
 
 def _create(observed: Observed) -> Plan:

@@ -111,7 +111,7 @@ def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     if not counted or loading - back:
         names = ", ".join(sorted(loading))
         message = f"{names}: the health manager has just started and loads its probes"
-        return Plan(unknown(Reason.SETTLING, message))
+        return Plan(unknown(Reason.SETTLING, message), later=tuple(map(restart, owed)))
     # One that did not come back from its restart is enough.
     if owed and not _any_stopped(observed):
         return _restart_next(observed, owed)
@@ -130,8 +130,10 @@ def _restart_next(observed: Observed, owed: list[str]) -> Plan:
     due = next((name for name in owed if not managers[name].would_stay_older), None)
     if due is None:
         cure = "once the servers' clocks have passed the proxy's change; check the clocks"
-        return Plan(unknown(Reason.SETTLING, f"{message}, {cure}"))
-    return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (restart(due),))
+        waits = unknown(Reason.SETTLING, f"{message}, {cure}")
+        return Plan(waits, later=tuple(map(restart, owed)))
+    later = tuple(restart(name) for name in owed if name != due)
+    return Plan(fails(Reason.HEALTH_MANAGER_STALE, message), (restart(due),), later=later)
 
 
 def returning(config: PushConfig, observed: Observed, now: datetime) -> frozenset[str]:

@@ -23,6 +23,8 @@ _DRAWN = {
         "00000000-0000-4000-8000-{:012x}"  # ids that Entra ID has drawn
     ),
     r"(?<=\"planHash\": \")[0-9a-f]{12}": "{:012x}",
+    r"(?<=plan )[0-9a-f]{12}": "{:012x}",  # the same in words
+    r"(?<=\.)[0-9a-f]{12}(?=\")": "{:012x}",  # ids of planned changes
     r"[A-Za-z0-9+/]{200,}={0,2}": "Q0VSVElGSUNBVEUg{:04d}",  # certificates, base64
 }
 

@@ -141,6 +141,9 @@ def _overdue(outside: Lab) -> None:
 _EX2 = "ex2.corp.fabrikam.com"
 _DISABLE = {"deletionPolicy": "Disable"}
 _OBSERVE = {"managementPolicy": "Observe"}
+_APPROVE = {"managementPolicy": "Approve"}
+_NIGHT = {"days": ["Sat"], "start": "22:00", "duration": "6h", "timeZone": "Europe/Berlin"}
+_AT_NIGHT = {"changeWindows": [_NIGHT]}
 _BUSY = {"status": 429, "times": None, "retryAfter": 30}
 _NO_KEYS = "CredentialTypeNotAllowedAsPerAppPolicy"
 _AWAY = _fault("down", value=True)
@@ -161,6 +164,8 @@ SITUATIONS = (
     Situation("proxy-not-shown", "InProgress", before=_fault("proxy_look", "nothing")),
     Situation("certificate-expired", "InProgress", before=_expired),
     Situation("awaiting-administrator", "InProgress", before=_reader),
+    Situation("awaiting-approval", "InProgress", spec=_APPROVE),
+    Situation("outside-window", "InProgress", spec=_AT_NIGHT),
     Situation("contended", "InProgress", before=_quarrel, looks=False),
     Situation("tenant-not-found", "InProgress", spec={"tenant": {"domain": "nobody.example"}}),
     Situation("suspended", "InProgress", then=_suspended),

@@ -58,6 +58,10 @@ if ready.status == "True" then
   end
   return health("Healthy", words(ready))
 end
+if ready.status == "False" and in_sync ~= nil and
+    (in_sync.reason == "AwaitingApproval" or in_sync.reason == "OutsideWindow") then
+  return health("Degraded", words(ready) .. " (" .. in_sync.reason .. ": " .. words(in_sync) .. ")")
+end
 if ready.status == "False" or ready.reason == "Unreachable" then
   return health("Degraded", words(ready))
 end
