@@ -33,7 +33,8 @@ from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.ports import Answer, Identity
 from exchange_push_operator.core.probes import monitoring_items
 from exchange_push_operator.core.stage import Stage
-from exchange_push_operator.core.x509 import Certificate, read_certificate, utc_text
+from exchange_push_operator.core.timestamps import utc_text
+from exchange_push_operator.core.x509 import Certificate, read_certificate
 from lab.microsoft365.sample import CONTOSO, DEDICATED, FABRIKAM
 from lab.microsoft365.sample import ORGANIZATION as ORGANIZATION_ID
 from lab.network.ca import rsa_key

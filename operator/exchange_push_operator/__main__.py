@@ -1,86 +1,58 @@
-"""The console command: reads the settings, puts the parts together, runs until it is stopped."""
+"""The console command: reads the command line and does what it asks for.
+
+Each command is imported when it is asked for: ``--help`` needs no framework, ``assess`` no cluster.
+"""
 
 from __future__ import annotations
 
 import argparse
-import asyncio
-import gc
-import logging
-import os
-import socket
 import sys
-import threading
-import uuid
-from collections.abc import Sequence
-from contextlib import ExitStack
-from functools import partial
-from http import HTTPStatus
-from importlib.metadata import version
+from collections.abc import Callable, Mapping, Sequence
 
-import kopf
-from kubernetes.client import ApiClient
+from exchange_push_operator import command_line
+from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.settings import NAME, read
 
-from exchange_push_operator import command_line, log
-from exchange_push_operator.adapters import clock
-from exchange_push_operator.adapters.ca_bundle import ca_bundle
-from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
-from exchange_push_operator.adapters.graph_msal import EntraGraphs
-from exchange_push_operator.adapters.host_script import bootstrap, installer, script
-from exchange_push_operator.adapters.http import Https
-from exchange_push_operator.adapters.http_proxy import HttpProxy
-from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
-from exchange_push_operator.adapters.kubernetes_events import EventRecorder
-from exchange_push_operator.adapters.kubernetes_lease import (
-    TIMEOUTS,
-    KubernetesLease,
-    lease_namespace,
-)
-from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
-from exchange_push_operator.adapters.kubernetes_secrets import KubernetesSecrets
-from exchange_push_operator.adapters.kubernetes_service_accounts import KubernetesServiceAccounts
-from exchange_push_operator.adapters.metadata_http import HttpMetadata
-from exchange_push_operator.adapters.policy_file import PolicyFile
-from exchange_push_operator.assess import command as assess
-from exchange_push_operator.core import status
-from exchange_push_operator.core.errors import PushError, SpecError
-from exchange_push_operator.core.ports import Fence, no_fence
-from exchange_push_operator.handlers.controller import Controller, Limits
-from exchange_push_operator.handlers.health import HealthServer, probes
-from exchange_push_operator.handlers.lease import Clocks, Election
-from exchange_push_operator.handlers.metrics import CONTENT_TYPE, Metrics
-from exchange_push_operator.handlers.passes import Doors, Logic
-from exchange_push_operator.handlers.replica import Ended, Replica
-from exchange_push_operator.handlers.vitals import Vitals
-from exchange_push_operator.handlers.watching import kopf_settings, register
-from exchange_push_operator.plan import command as plan
-from exchange_push_operator.reconcile import World, reconcile
-from exchange_push_operator.selftest import command as selftest
-from exchange_push_operator.settings import NAME, Settings, read
-
-_LOG = logging.getLogger(f"{__package__}.main")
-
-_EVENTS_GRACE = 3.0
+# ruff: noqa: PLC0415 - see above
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 for what cannot be understood. ``run``: 0 after a clean stop, else 1."""
     given = command_line.parse(sys.argv[1:] if arguments is None else arguments)
     try:
-        if given.command == "assess":
-            return assess.run(given)
-        if given.command == "selftest":
-            return selftest.run(given)
-        if given.command == "host-script":
-            return _print_host_script(given)
-        if given.command == "plan":
-            return plan.run(given)
-        return _operate_until_stopped(read(given))
+        return _COMMANDS[given.command](given)
     except SpecError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return 2
 
 
-def _print_host_script(given: argparse.Namespace) -> int:
+def _run(given: argparse.Namespace) -> int:
+    from exchange_push_operator.operate import until_stopped
+
+    return until_stopped(read(given))
+
+
+def _assess(given: argparse.Namespace) -> int:
+    from exchange_push_operator.assess import command
+
+    return command.run(given)
+
+
+def _plan(given: argparse.Namespace) -> int:
+    from exchange_push_operator.plan import command
+
+    return command.run(given)
+
+
+def _selftest(given: argparse.Namespace) -> int:
+    from exchange_push_operator.selftest import command
+
+    return command.run(given)
+
+
+def _host_script(given: argparse.Namespace) -> int:
+    from exchange_push_operator.adapters.host_script import bootstrap, installer, script
+
     if given.sha256:
         text = bootstrap().sha256 + "\n"
     else:
@@ -89,172 +61,13 @@ def _print_host_script(given: argparse.Namespace) -> int:
     return 0
 
 
-def _operate_until_stopped(settings: Settings) -> int:
-    log.configure(settings.log_format, settings.log_level)
-    try:
-        ended = _run(settings)
-    except SpecError:
-        raise  # told without a time stamp in front
-    except PushError as error:
-        _LOG.error("%s", error)
-        return 1
-    except Exception as error:
-        # kopf's errors of the API server are not among its public names.
-        if not type(error).__module__.startswith("kopf."):
-            raise
-        _LOG.error(
-            "the API server turns the operator down (%s); check its ServiceAccount, role, token",
-            type(error).__name__,
-        )
-        return 1
-    if ended.error is not None:
-        _LOG.error("%s", ended.error)
-    _LOG.info("stopped")
-    code = 1 if ended.lost or ended.error else 0
-    if not ended.passes:
-        # A thread that still waits for a server would hold up the end of the process.
-        logging.shutdown()
-        os._exit(code)
-    return code
-
-
-def _run(settings: Settings) -> Ended:
-    """Run until stopped."""
-    with ExitStack() as closing:
-        kinds = 2 if settings.watch_secrets else 1
-        watches = kinds * max(1, len(settings.namespaces))
-        metrics, vitals = Metrics(), Vitals(expected=watches)
-        health = closing.enter_context(_health(settings, metrics, vitals))
-        connections = 2 * settings.workers + 4
-        client = sign_in(settings.kubeconfig, connections, metrics.kube_requested)
-        closing.callback(client.close)
-        election = _election(settings, closing)
-        fence = election.fence if election else no_fence
-        metrics.watch_leader(settings.lease_name, election.leads if election else lambda: True)
-        stopping = threading.Event()
-        world = world_of(settings, client, stopping, closing, metrics, fence)
-        KubernetesObjects(KubernetesApi(client)).check(settings.namespaces)
-        doors = doors_to(client, closing, fence)
-        controller = Controller(_logic(world), doors, _limits(settings), metrics, vitals)
-        replica = Replica(controller, vitals, election, stopping.set)
-        fields = _described(settings, client, health)
-        _LOG.info("%s %s", NAME, version(NAME), extra={"fields": fields})
-        gc.freeze()  # what is loaded by now stays for good: it need not be looked at again
-        gc.set_threshold(10_000, 20)  # lists of objects are parsed, of which none is in a cycle
-        asyncio.run(_operate(settings, client, replica))
-        return replica.ended
-
-
-def _health(settings: Settings, metrics: Metrics, vitals: Vitals) -> HealthServer:
-    pages = {**probes(vitals), "/metrics": lambda: (HTTPStatus.OK, CONTENT_TYPE, metrics.render())}
-    try:
-        return HealthServer(settings.health_address, pages)
-    except OSError as error:
-        host, port = settings.health_address
-        message = f"--health-address {host}:{port}: {error.strerror}; name another one"
-        raise SpecError(message) from error
-
-
-def _election(settings: Settings, closing: ExitStack) -> Election | None:
-    if not settings.leader_elect:
-        return None
-    namespace = lease_namespace(settings.lease_namespace)
-    client = sign_in(settings.kubeconfig, 2, patient=False)
-    closing.callback(client.close)
-    lease = KubernetesLease(KubernetesApi(client, TIMEOUTS), namespace, settings.lease_name)
-    lease.read()  # what cannot be read is better told now than by a replica that never leads
-    # No other process ever has this name, not even the next one in this Pod.
-    me = f"{socket.gethostname()}_{uuid.uuid4()}"
-    return Election(lease, me, Clocks(clock.steady, clock.now))
-
-
-def doors_to(client: ApiClient, closing: ExitStack, fence: Fence) -> Doors:
-    """The way to the cluster."""
-    api = KubernetesApi(client)
-    recorder = EventRecorder(api, clock.now, _instance())
-    recorder.start()
-    closing.callback(recorder.close, _EVENTS_GRACE)
-    return Doors(KubernetesObjects(api, fence), recorder)
-
-
-def world_of(
-    settings: Settings,
-    client: ApiClient,
-    stopping: threading.Event,
-    closing: ExitStack,
-    metrics: Metrics,
-    fence: Fence,
-) -> World:
-    """All that passes need from outside; every write asks ``fence``."""
-    authorities = closing.enter_context(ca_bundle(settings.ca_file))
-    https = Https(authorities, proxy=_proxy(settings), observer=metrics.requested, fence=fence)
-    closing.callback(https.close)
-    exchanges = WinRMExchanges(authorities, observer=metrics.requested, fence=fence)
-    exchanges.start()
-    closing.callback(exchanges.close)
-    return World(
-        secrets=KubernetesSecrets(client),
-        accounts=KubernetesServiceAccounts(KubernetesApi(client)),
-        exchange=exchanges.connect,
-        graph=EntraGraphs(https, clock.now).connect,
-        metadata=HttpMetadata(https),
-        policy=PolicyFile(settings.policy),
-        clock=clock.now,
-        read_only=settings.read_only,
-        safety_acts_outside_windows=settings.allow_safety_acts_outside_windows,
-        unreachable_grace=settings.unreachable_grace_period,
-        audit=log.audit(_instance()),
-        stopping=stopping.is_set,
-    )
-
-
-def _instance() -> str:
-    """This process, for people who look at an event or the audit."""
-    return f"{NAME}-{socket.gethostname()}"
-
-
-def _proxy(settings: Settings) -> HttpProxy | None:
-    if settings.entra_proxy is None:
-        return None
-    return HttpProxy(settings.entra_proxy, settings.entra_proxy_credentials)
-
-
-def _logic(world: World) -> Logic:
-    return Logic(
-        reconcile=lambda resource, peers, memory: reconcile(resource, peers, world, memory),
-        progressing=lambda resource: status.progressing(resource, world.clock()),
-        clock=world.clock,
-    )
-
-
-def _limits(settings: Settings) -> Limits:
-    longest = settings.max_interval.total_seconds() if settings.max_interval else None
-    return Limits(workers=settings.workers, max_interval=longest)
-
-
-async def _operate(settings: Settings, client: ApiClient, replica: Replica) -> None:
-    registry = kopf.OperatorRegistry()
-    login = partial(connection_info, client)
-    register(registry, replica, login=login, secrets=settings.watch_secrets)
-    await kopf.operator(
-        registry=registry,
-        settings=kopf_settings(),
-        clusterwide=not settings.namespaces,
-        namespaces=settings.namespaces,
-        stop_flag=replica.over,
-    )
-
-
-def _described(settings: Settings, client: ApiClient, health: HealthServer) -> dict[str, object]:
-    return {
-        "server": client.configuration.host,
-        "namespaces": list(settings.namespaces) or "all",
-        "workers": settings.workers,
-        "read_only": settings.read_only,
-        "leader_elect": settings.leader_elect,
-        "health_port": health.port,
-    }
-
+_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
+    "run": _run,
+    "assess": _assess,
+    "plan": _plan,
+    "selftest": _selftest,
+    "host-script": _host_script,
+}
 
 if __name__ == "__main__":
     sys.exit(main())

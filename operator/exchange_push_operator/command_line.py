@@ -7,9 +7,9 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from exchange_push_operator import settings
-from exchange_push_operator.assess import command as assess
-from exchange_push_operator.plan import command as plan
-from exchange_push_operator.selftest import command as selftest
+from exchange_push_operator.assess import flags as assess
+from exchange_push_operator.plan import flags as plan
+from exchange_push_operator.selftest import flags as selftest
 from exchange_push_operator.settings import NAME, PREFIX, Parser
 
 

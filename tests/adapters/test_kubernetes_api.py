@@ -13,10 +13,10 @@ from urllib3.connection import HTTPSConnection
 from urllib3.connectionpool import HTTPSConnectionPool
 from urllib3.exceptions import MaxRetryError, NewConnectionError, ProtocolError
 
+from exchange_push_operator.adapters.kopf_sign_in import connection_info
 from exchange_push_operator.adapters.kubernetes_api import (
     Invalid,
     KubernetesApi,
-    connection_info,
     sign_in,
 )
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects

@@ -23,7 +23,8 @@ from exchange_push_operator.core.commands import cmdlet
 from exchange_push_operator.core.errors import Refused, Unreachable
 from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Sensitive
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.x509 import parse_utc, read_certificate
+from exchange_push_operator.core.timestamps import parse_utc
+from exchange_push_operator.core.x509 import read_certificate
 from lab.exchange.accounts import Accounts
 from lab.exchange.build import DOMAIN, add_auth_certificate, add_server
 from lab.exchange.counters import Counters

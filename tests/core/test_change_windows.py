@@ -19,7 +19,7 @@ from exchange_push_operator.core.change_windows import (
     parse_windows,
 )
 from exchange_push_operator.core.errors import SpecError
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
 
 BERLIN = {"days": ["Sat", "Sun"], "start": "22:00", "duration": "6h", "timeZone": "Europe/Berlin"}
 

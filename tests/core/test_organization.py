@@ -29,7 +29,7 @@ from exchange_push_operator.core.organization import (
     ORGANIZATION_CONFIG,
     AuthConfig,
 )
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 
 LISTED = (EX1, EX2)
 

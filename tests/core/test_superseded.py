@@ -16,7 +16,8 @@ from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.key_credentials import own_key_id
 from exchange_push_operator.core.organization import AUTH_CONFIG
 from exchange_push_operator.core.rollover_seen import Seen
-from exchange_push_operator.core.x509 import Certificate, utc_text
+from exchange_push_operator.core.timestamps import utc_text
+from exchange_push_operator.core.x509 import Certificate
 
 OLDER = certificate(60, begins=-700)
 OLD = certificate(61, begins=-400)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from datetime import UTC, datetime, timedelta, timezone
+from datetime import datetime, timedelta
 
 import pytest
 from cryptography import x509
@@ -15,7 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from answers import AUTH, AUTH_SUBJECT, NOW, certificate, der
-from exchange_push_operator.core.x509 import parse_utc, read_certificate, utc_text
+from exchange_push_operator.core.x509 import read_certificate
 from lab.network.ca import rsa_key
 
 
@@ -109,23 +109,3 @@ def test_a_certificate_of_an_unknown_version_is_none() -> None:
 def test_no_bytes_of_a_server_can_stop_a_pass(data: st.DataObject) -> None:
     at = data.draw(st.integers(0, len(der()) - 1))
     read_certificate(der()[:at] + data.draw(st.binary(min_size=1, max_size=4)) + der()[at + 1 :])
-
-
-@pytest.mark.parametrize(
-    ("text", "expected"),
-    [
-        ("2026-11-21T09:00:00Z", NOW),
-        ("2026-11-21T09:00:00.0000000Z", NOW),
-        ("2026-11-21T09:00:00", NOW),
-        ("2026-11-21T10:00:00+01:00", NOW),
-        ("2026-11-21T09:00:00.1234567Z", NOW + timedelta(microseconds=123456)),
-    ],
-)
-def test_a_moment_is_read_in_utc(text: str, expected: datetime) -> None:
-    assert parse_utc(text) == expected
-
-
-def test_a_moment_is_written_as_kubernetes_writes_it() -> None:
-    berlin = datetime(2026, 11, 21, 10, 0, 0, 999, tzinfo=timezone(timedelta(hours=1)))
-    assert utc_text(berlin) == "2026-11-21T09:00:00Z"
-    assert parse_utc(utc_text(NOW)) == NOW.astimezone(UTC)

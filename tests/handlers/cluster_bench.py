@@ -15,7 +15,8 @@ import kopf
 from answers import NOW
 from crd_lab import EXAMPLE
 from exchange_push_operator.adapters import clock
-from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, connection_info, sign_in
+from exchange_push_operator.adapters.kopf_sign_in import connection_info
+from exchange_push_operator.adapters.kubernetes_api import KubernetesApi, sign_in
 from exchange_push_operator.adapters.kubernetes_events import EventRecorder
 from exchange_push_operator.adapters.kubernetes_objects import KubernetesObjects
 from exchange_push_operator.core import status as statuses

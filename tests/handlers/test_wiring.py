@@ -12,10 +12,10 @@ import pytest
 from kubernetes.client import ApiClient, Configuration
 
 from exchange_push_operator import command_line
-from exchange_push_operator.__main__ import doors_to, world_of
 from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.core.errors import Unreachable
 from exchange_push_operator.handlers.metrics import Metrics
+from exchange_push_operator.operate import doors_to, world_of
 from exchange_push_operator.settings import read
 
 pytestmark = pytest.mark.lab

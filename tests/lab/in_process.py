@@ -21,7 +21,7 @@ from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.policy import Policy, parse_policy
 from exchange_push_operator.core.ports import Exchange, ExchangeAccess, Fence, Graph, GraphAccess
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 from lab.canary import CANARIES, Heard
 from lab.exchange.build import default_organization

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
 from lab.control_client import Control, ControlRefusedError
 from lab.control_interface import ControlInterface
 from lab.servers import LabServers, Shape

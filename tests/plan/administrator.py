@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 
 from exchange_push_operator.core.commands import Ahead, Cmdlet, GraphRequest, Value
 from exchange_push_operator.core.ports import Graph
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from lab.exchange.in_process import InProcessExchange
 from lab.in_process import Lab
 

@@ -25,7 +25,7 @@ from exchange_push_operator.core.looks import ORGANIZATION, Observations
 from exchange_push_operator.core.organization import AUTH_CONFIG, LOCAL_SERVER
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.ports import Answer
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.judge import judge
 
 MADE = certificate(60)

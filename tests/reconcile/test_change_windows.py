@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 from lab.calendar import MANAGE, Watch, managed
 from lab.exchange.faults import set_fault
 from lab.in_process import BY_SECRET, Lab, Operator, lab

@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
 from lab.calendar import LIFE, Watch, made, managed, pass_days, ready
 from lab.exchange.build import add_auth_certificate, add_server
 from lab.exchange.directory import AuthConfig

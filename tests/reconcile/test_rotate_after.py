@@ -8,7 +8,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 from lab.calendar import Watch, made, managed, pass_days, ready
 from lab.exchange.faults import set_fault
 from lab.in_process import Lab, Operator

@@ -46,7 +46,7 @@ from exchange_push_operator.core.organization import (
     SETTING_OVERRIDES,
 )
 from exchange_push_operator.core.plan import Plan
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.stages.principal_credential import STAGE
 
 OLD = certificate(50, begins=-400)

@@ -41,7 +41,7 @@ from exchange_push_operator.core.organization import (
     PARTNER_APPLICATIONS,
     SETTING_OVERRIDES,
 )
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.stages.prerequisites import STAGE
 
 ENABLE = "Set-PartnerApplication -Identity 'Exchange Online' -Enabled:$true -Confirm:$false"

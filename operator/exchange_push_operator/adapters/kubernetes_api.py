@@ -13,7 +13,6 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
-import kopf
 from kubernetes.client import ApiClient, ApiException, Configuration
 from kubernetes.config import ConfigException, load_incluster_config, load_kube_config
 from kubernetes.config.incluster_config import SERVICE_TOKEN_FILENAME
@@ -89,24 +88,6 @@ def sign_in_as_person(kubeconfig: Path | None, context: str | None, connections:
             raise
         _load_service_account(configuration)
     return ApiClient(configuration)
-
-
-def connection_info(client: ApiClient) -> kopf.ConnectionInfo:
-    """The same sign-in for kopf, with the service account's token as it is now."""
-    configuration = client.configuration
-    header = configuration.get_api_key_with_prefix("BearerToken") or ""
-    scheme, _, token = header.rpartition(" ")
-    return kopf.ConnectionInfo(
-        server=configuration.host,
-        ca_path=configuration.ssl_ca_cert,
-        insecure=not configuration.verify_ssl,
-        username=configuration.username or None,
-        password=configuration.password or None,
-        scheme=scheme.strip().capitalize() or None,
-        token=token or None,
-        certificate_path=configuration.cert_file,
-        private_key_path=configuration.key_file,
-    )
 
 
 class KubernetesApi:

@@ -10,7 +10,7 @@ from exchange_push_operator.assess import verdict
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section, exit_code
 from exchange_push_operator.core import by_hand
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 
 _COLOURS = {
     Level.BROKEN: "\033[31m",

@@ -8,12 +8,11 @@ from collections.abc import Callable
 from datetime import datetime
 from pathlib import Path
 
+from exchange_push_operator.assess.flags import PORTS
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.clouds import Cloud
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import ExchangeAccess, GraphAccess, Sensitive
-
-PORTS = {"HTTPS": 5986, "HTTP": 5985}
 
 
 def exchange_access(options: argparse.Namespace, ask: Callable[[str], str]) -> ExchangeAccess:

@@ -16,7 +16,7 @@ from exchange_push_operator.core.reasons import (
     STALLED,
     Reason,
 )
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 
 READY = "Ready"
 IN_SYNC = "InSync"

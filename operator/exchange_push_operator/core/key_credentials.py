@@ -19,7 +19,8 @@ from typing import Any
 
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.reading import reading
-from exchange_push_operator.core.x509 import Certificate, parse_utc, read_certificate, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
+from exchange_push_operator.core.x509 import Certificate, read_certificate
 
 _NAMESPACE = uuid.UUID("5b0e6bd4-7c0c-5f7e-9a55-2f3c2f2f0c11")
 _HEX = re.compile(r"[0-9A-F]{40}")

@@ -17,7 +17,7 @@ from exchange_push_operator.core.errors import CmdletFailed
 from exchange_push_operator.core.exchange_server import ExchangeServer, Version
 from exchange_push_operator.core.looks import Observations, once
 from exchange_push_operator.core.reading import reading
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 
 ORGANIZATION_CONFIG = cmdlet("Get-OrganizationConfig")
 EXCHANGE_SERVERS = cmdlet("Get-ExchangeServer")

@@ -29,7 +29,7 @@ from exchange_push_operator.core.config import (
 )
 from exchange_push_operator.core.durations import parse_duration
 from exchange_push_operator.core.errors import SpecError
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 
 _PORTS = {"HTTPS": 5986, "HTTP": 5985}
 

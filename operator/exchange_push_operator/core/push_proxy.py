@@ -13,7 +13,7 @@ from datetime import datetime
 
 from exchange_push_operator.core.commands import Row, cmdlet
 from exchange_push_operator.core.looks import ORGANIZATION, Observations
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 
 WHAT_IF = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
 DIRECTORY = cmdlet("Get-LocalPushNotificationProxy")

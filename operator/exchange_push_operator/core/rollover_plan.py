@@ -13,7 +13,8 @@ from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, holds,
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.rollover import Act, Key, Life, decide
 from exchange_push_operator.core.rollover_seen import Seen
-from exchange_push_operator.core.x509 import Certificate, utc_text
+from exchange_push_operator.core.timestamps import utc_text
+from exchange_push_operator.core.x509 import Certificate
 
 _NEEDS_ONE_TIME = (Act.CREATE, Act.STAGE, Act.BRING_FORWARD, Act.PUBLISH)
 

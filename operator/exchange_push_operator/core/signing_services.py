@@ -26,7 +26,7 @@ from exchange_push_operator.core.organization import AuthConfig
 from exchange_push_operator.core.plan import Advisory, Plan, Step, fails, unknown
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.rollover_seen import Seen
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 
 _SERVICE = "MSExchangeServiceHost"
 # By the property that tells since when it runs; it is empty where it does not.

@@ -16,7 +16,8 @@ from exchange_push_operator.core.plan import Advisory
 from exchange_push_operator.core.rollover import Act, Life
 from exchange_push_operator.core.rollover_key import Afterwards, decide_key
 from exchange_push_operator.core.rollover_seen import Seen, life
-from exchange_push_operator.core.x509 import Certificate, parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
+from exchange_push_operator.core.x509 import Certificate
 
 _MOST = 32  # rows that status has room for; the others count from when they get one
 

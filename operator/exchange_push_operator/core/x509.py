@@ -6,7 +6,7 @@ import base64
 import hashlib
 import warnings
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import lru_cache
 
 from cryptography import x509
@@ -64,14 +64,3 @@ def read_certificate(der: bytes) -> Certificate | None:
         sha1_signature=isinstance(signature, SHA1),
         subject=subject,
     )
-
-
-def utc_text(moment: datetime) -> str:
-    """RFC 3339 in whole seconds, as Kubernetes writes times."""
-    return moment.astimezone(UTC).replace(microsecond=0, tzinfo=None).isoformat() + "Z"
-
-
-def parse_utc(text: str) -> datetime:
-    """Read RFC 3339 or ISO 8601; no zone means UTC."""
-    moment = datetime.fromisoformat(text)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)

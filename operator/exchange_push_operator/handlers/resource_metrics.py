@@ -14,7 +14,7 @@ from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conditions import IN_SYNC, READY, RECONCILING, STALLED_CONDITION
 from exchange_push_operator.core.config import SUSPENDED
 from exchange_push_operator.core.status import STAGE_CONDITIONS
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 from exchange_push_operator.handlers.workqueue import Key
 
 CONDITIONS = (READY, IN_SYNC, RECONCILING, STALLED_CONDITION, *STAGE_CONDITIONS)

@@ -13,10 +13,10 @@ from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.kubernetes_person import Person
 from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT, SUSPENDED
 from exchange_push_operator.core.errors import PushError, SpecError
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.kubectl.screen import draw
 from exchange_push_operator.kubectl.table import table
-from exchange_push_operator.plan import command as plan
+from exchange_push_operator.plan import flags as plan
 from exchange_push_operator.settings import NAME, Parser
 
 _PROG = "kubectl exchangepush"
@@ -27,7 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 1 for every error. ``plan``: 2 for changes."""
     given = _parser().understood(sys.argv[1:] if arguments is None else arguments)
     if given.command == "plan":
-        return plan.run(given)
+        from exchange_push_operator.plan.command import run  # noqa: PLC0415 - heavy, and for it alone
+
+        return run(given)
     try:
         person = Person(given.kubeconfig, given.context, given.namespace)
         text = _ACTS[given.command][1](person, given.name)

@@ -1,4 +1,4 @@
-"""The command line of ``plan``."""
+"""``plan``: look, and print what would be changed."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import argparse
 import getpass
 import sys
 from collections.abc import Callable, Mapping
-from pathlib import Path
 
 from exchange_push_operator.adapters.kubernetes_api import KubernetesApi
 from exchange_push_operator.adapters.kubernetes_person import Person
@@ -23,46 +22,12 @@ from exchange_push_operator.plan.manifest import read_manifest
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
 from exchange_push_operator.plan.text import as_text
-from exchange_push_operator.setting_values import file
-from exchange_push_operator.settings import Parser
 
-DESCRIPTION = (
-    "Looks at Exchange and Entra ID as the operator does, writes nothing, and prints the very "
-    "cmdlets and Graph calls that it would make. Exit code 0: nothing to do; 2: changes; "
-    "1: an error, or something kept the plan from being whole."
-)
 FORMS: Mapping[str, Callable[[Planned], str]] = {
     "text": as_text,
     "json": as_json,
     "powershell": as_powershell,
 }
-
-
-def add_arguments(parser: Parser) -> None:
-    """The flags. What cannot be understood is status 1: 2 stands for changes."""
-    parser.status = 1
-    parser.set_defaults(parser=parser)
-    what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("name", nargs="?", metavar="NAME", help="a resource of the cluster")
-    what.add_argument(
-        "-f", "--filename", type=Path, metavar="FILE", help="a resource from a file (-: stdin)"
-    )
-    parser.add_argument(
-        *("-o", "--output"), choices=tuple(FORMS), default="text", help="default: text, for people"
-    )
-    add_cluster_arguments(parser)
-    given.add_arguments(parser)
-    outside.add_arguments(parser)
-
-
-def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
-    """Which cluster and namespace, as kubectl has them."""
-    cluster = parser.add_argument_group("the cluster, as kubectl finds it")
-    cluster.add_argument("-n", "--namespace", metavar="NAME", help="default: the context's")
-    cluster.add_argument("--context", metavar="NAME", help="default: the current one")
-    cluster.add_argument(
-        "--kubeconfig", type=outside.read_by(file), metavar="FILE", help="default: KUBECONFIG"
-    )
 
 
 def run(options: argparse.Namespace, *, ask: Callable[[str], str] = getpass.getpass) -> int:

@@ -16,8 +16,8 @@ from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.errors import Refused, SpecError
 from exchange_push_operator.core.policy import Policy
 from exchange_push_operator.core.reasons import Reason
+from exchange_push_operator.plan.flags import CERTIFICATE, SECRET, USERNAME
 
-_CERTIFICATE, _SECRET, _EXCHANGE = "--client-certificate", "--client-secret-file", "--username"
 _PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\s*", re.DOTALL)
 Secret = dict[str, bytes]
 
@@ -36,7 +36,7 @@ class GivenSecrets:
 
     def token(self, _namespace: str, name: str, _audience: str) -> str:
         """No cluster, no account. Raises: Refused."""
-        message = f"service account {name} is of a cluster: give {_CERTIFICATE} or {_SECRET}"
+        message = f"service account {name} is of a cluster: give {CERTIFICATE} or {SECRET}"
         raise Refused(Reason.SERVICE_ACCOUNT_NOT_FOUND, message)
 
 
@@ -48,27 +48,6 @@ class OfThePerson(Policy):
 
     def check_tenant(self, config: object, tenant_id: str) -> None:
         """Nothing to refuse."""
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """The flags; no secret is ever one of them."""
-    given = parser.add_argument_group("to sign in without the Secrets of a cluster")
-    given.add_argument(
-        _EXCHANGE, metavar="NAME", help="to Exchange: CORP\\name or name@corp.example.com"
-    )
-    proof = given.add_mutually_exclusive_group()
-    proof.add_argument(
-        "--password-file", metavar="FILE", type=Path, help="its password; else it is asked for"
-    )
-    proof.add_argument("--keytab", metavar="FILE", type=Path, help="its keytab instead")
-    entra = given.add_mutually_exclusive_group()
-    entra.add_argument(
-        _CERTIFICATE,
-        metavar="FILE",
-        type=Path,
-        help="to Entra ID as the resource's clientId: certificate and private key (PEM)",
-    )
-    entra.add_argument(_SECRET, metavar="FILE", type=Path, help="or its client secret")
 
 
 def secrets(
@@ -83,15 +62,15 @@ def secrets(
         names = ("password_file", "keytab", "client_certificate", "client_secret_file")
         lonely = next((name for name in names if given[name] is not None), None)
         if lonely:
-            raise SpecError(f"--{lonely.replace('_', '-')} needs {_EXCHANGE}")
+            raise SpecError(f"--{lonely.replace('_', '-')} needs {USERNAME}")
         return {}
-    found = {_EXCHANGE: {"username": options.username.encode(), **_proof(options, resource, ask)}}
+    found = {USERNAME: {"username": options.username.encode(), **_proof(options, resource, ask)}}
     if options.client_certificate is not None:
-        found[_CERTIFICATE] = _certificate(_bytes(_CERTIFICATE, options.client_certificate))
+        found[CERTIFICATE] = _certificate(_bytes(CERTIFICATE, options.client_certificate))
     elif options.client_secret_file is not None:
-        found[_SECRET] = {"secret": _bytes(_SECRET, options.client_secret_file)}
+        found[SECRET] = {"secret": _bytes(SECRET, options.client_secret_file)}
     elif resource["spec"]["principal"]["target"] != "None":
-        raise SpecError(f"{_CERTIFICATE} or {_SECRET} is needed to look at the principal's keys")
+        raise SpecError(f"{CERTIFICATE} or {SECRET} is needed to look at the principal's keys")
     return found
 
 
@@ -99,14 +78,14 @@ def with_given(resource: Resource, given: Mapping[str, Secret]) -> Resource:
     """The resource, which names what was given in the place of Secrets."""
     changed: dict[str, Any] = copy.deepcopy(dict(resource))
     connection, tenant = changed["spec"]["exchange"]["connection"], changed["spec"]["tenant"]
-    connection["credentialsSecretRef"] = {"name": _EXCHANGE}
+    connection["credentialsSecretRef"] = {"name": USERNAME}
     connection.pop("caSecretRef", None)
     client = (tenant.get("credentials") or {}).get("clientId")
-    if _CERTIFICATE in given:
-        named = {"clientCertificate": {"secretRef": {"name": _CERTIFICATE}}}
+    if CERTIFICATE in given:
+        named = {"clientCertificate": {"secretRef": {"name": CERTIFICATE}}}
         tenant["credentials"] = {"clientId": client, **named}
-    elif _SECRET in given:
-        named = {"clientSecret": {"secretRef": {"name": _SECRET, "key": "secret"}}}
+    elif SECRET in given:
+        named = {"clientSecret": {"secretRef": {"name": SECRET, "key": "secret"}}}
         tenant["credentials"] = {"clientId": client, **named}
     return changed
 
@@ -126,7 +105,7 @@ def _certificate(pem: bytes) -> Secret:
     keys = [text for label, text in blocks if label.endswith(b"PRIVATE KEY")]
     certificates = [text for label, text in blocks if label == b"CERTIFICATE"]
     if not keys or not certificates:
-        raise SpecError(f"{_CERTIFICATE}: must hold a certificate and its private key (PEM)")
+        raise SpecError(f"{CERTIFICATE}: must hold a certificate and its private key (PEM)")
     return {"tls.crt": b"".join(certificates), "tls.key": keys[0]}
 
 

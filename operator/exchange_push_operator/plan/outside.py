@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import TypeVar
 
 from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.ca_bundle import ca_bundle
@@ -18,39 +17,6 @@ from exchange_push_operator.core.errors import SpecError, Unreachable
 from exchange_push_operator.core.policy import Policy
 from exchange_push_operator.core.ports import Secrets, ServiceAccounts
 from exchange_push_operator.reconcile import World
-from exchange_push_operator.setting_values import file, folder, proxy
-
-T = TypeVar("T")
-
-
-def add_arguments(parser: argparse.ArgumentParser) -> None:
-    """What the operator is told by its installer."""
-    doors = parser.add_argument_group("as of the operator")
-    policy = "the installer's policy; needed where credentials come from Secrets of the cluster"
-    authorities = "CA certificates (PEM) to trust besides"
-    doors.add_argument("--policy", type=read_by(file), metavar="FILE", help=policy)
-    doors.add_argument("--ca-file", type=read_by(file), metavar="FILE", help=authorities)
-    doors.add_argument(
-        "--entra-proxy", type=read_by(proxy), metavar="URL", help="HTTP proxy for Microsoft"
-    )
-    doors.add_argument(
-        "--entra-proxy-credentials",
-        type=read_by(folder),
-        metavar="FOLDER",
-        help="folder with its username and password; its address then begins with https",
-    )
-
-
-def read_by(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Argparse repeats a value that is a ValueError; one may hold a password."""
-
-    def parsed(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed
 
 
 @contextmanager

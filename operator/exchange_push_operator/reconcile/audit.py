@@ -18,7 +18,7 @@ from exchange_push_operator.core.errors import OutcomeUnknown, PushError
 from exchange_push_operator.core.history import Entry, Made
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.request_id import one_write
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import Memory
 

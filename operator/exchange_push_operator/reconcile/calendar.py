@@ -12,7 +12,7 @@ from exchange_push_operator.core.following import following
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.rollover import Act, decide
 from exchange_push_operator.core.rollover_seen import Seen
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 
 _STAGES: Mapping[Act, str] = {
     Act.REPAIR: "Copying",

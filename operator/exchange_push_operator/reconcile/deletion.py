@@ -24,7 +24,7 @@ from exchange_push_operator.core.reasons import STALLED, Reason
 from exchange_push_operator.core.schedule import Requeue
 from exchange_push_operator.core.stage import Retirement, Stage
 from exchange_push_operator.core.status import with_findings
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.events import events
 from exchange_push_operator.reconcile.gather import gather

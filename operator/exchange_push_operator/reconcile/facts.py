@@ -13,7 +13,7 @@ from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.probes import ProbeState
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.calendar import calendar
 from exchange_push_operator.reconcile.judge import finding_of
 from exchange_push_operator.reconcile.session import Session

@@ -18,7 +18,7 @@ from exchange_push_operator.core.safety import (
     check_cmdlet,
     touches_auth_config,
 )
-from exchange_push_operator.core.x509 import parse_utc, utc_text
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
 from exchange_push_operator.reconcile.audit import Trail
 from exchange_push_operator.reconcile.key_writing import write_keys
 from exchange_push_operator.reconcile.session import Session

@@ -11,7 +11,7 @@ from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.plan import Finding, Step, fails
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.session import Session
 from exchange_push_operator.reconcile.world import World
 

@@ -9,7 +9,7 @@ from exchange_push_operator.core import by_hand, history
 from exchange_push_operator.core.approval import hash_of, identifier, published
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.history import Entry, Made
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.judge import foreseen
 from exchange_push_operator.reconcile.walk import Walk
 

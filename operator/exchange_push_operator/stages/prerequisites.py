@@ -17,7 +17,7 @@ from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fail
 from exchange_push_operator.core.reading import flag
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 
 # Exchange Server 2013 CU3, which the article asks for.
 OLDEST: Version = (15, 0, 775, 38)

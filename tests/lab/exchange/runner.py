@@ -13,7 +13,7 @@ from typing import Any
 
 from exchange_push_operator.adapters.allow_list import TYPES
 from exchange_push_operator.core.errors import CmdletFailed
-from exchange_push_operator.core.x509 import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc
 from lab.exchange.cmdlets import RULES, Call, Rule
 from lab.exchange.failures import (
     bad_parameter,
