@@ -50,7 +50,7 @@ help: ## This list
 demo: $(READY) ## Show the operator configuring and repairing Exchange (CLUSTER=kubeconfig for a cluster of yours)
 	@$(BIN)/python -m lab.demo $(DEMO_CLUSTER) $(WITH_POWERSHELL) $(ARGS)
 
-assess: $(READY) ## Look at an organization of yours, read-only (ARGS='--server FQDN --username NAME@DOMAIN')
+assess: $(READY) ## Look at an organisation of yours, read-only (ARGS='--server FQDN --username NAME@DOMAIN')
 	@$(BIN)/exchange-push-operator assess $(ARGS)
 
 lab: $(READY) ## Start control plane, lab and operator, and stay until Ctrl-C

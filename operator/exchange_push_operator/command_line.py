@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib.metadata import version
+from types import ModuleType
 
 from exchange_push_operator import settings
 from exchange_push_operator.assess import flags as assess
 from exchange_push_operator.plan import flags as plan
 from exchange_push_operator.selftest import flags as selftest
 from exchange_push_operator.settings import NAME, PREFIX, Parser
+
+_AT_A_WORKSTATION: Mapping[str, tuple[ModuleType, str]] = {
+    "assess": (assess, "tell what state an organization's trust with Microsoft 365 is in"),
+    "plan": (plan, "print what would be changed for a resource, from a file or of a cluster"),
+    "selftest": (selftest, "ask one real Exchange server, read-only, what no document tells"),
+}
 
 
 def parse(arguments: Sequence[str]) -> argparse.Namespace:
@@ -38,35 +45,14 @@ def parse(arguments: Sequence[str]) -> argparse.Namespace:
     )
     run.set_defaults(parser=run)
     settings.add_arguments(run)
-    assess.add_arguments(
-        commands.add_parser(
-            "assess",
-            help="tell what state an organization's trust with Microsoft 365 is in, read-only",
-            description=assess.DESCRIPTION,
-            allow_abbrev=False,
+    for name, (command, told) in _AT_A_WORKSTATION.items():
+        command.add_arguments(
+            commands.add_parser(
+                name, help=told, description=command.DESCRIPTION, allow_abbrev=False
+            )
         )
-    )
     _add_host_script(commands)
-    selftest.add_arguments(
-        commands.add_parser(
-            "selftest",
-            help="ask one real Exchange server, read-only, what no document tells",
-            description=selftest.DESCRIPTION,
-            allow_abbrev=False,
-        )
-    )
-    _add_plan(commands)
     return parser.understood(arguments)
-
-
-def _add_plan(commands: argparse._SubParsersAction[Parser]) -> None:
-    parser = commands.add_parser(
-        "plan",
-        help="print what would be changed for a resource, from a file or of a cluster",
-        description=plan.DESCRIPTION,
-        allow_abbrev=False,
-    )
-    plan.add_arguments(parser)
 
 
 def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:

@@ -19,13 +19,16 @@ from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.http import Https
 from exchange_push_operator.adapters.winrm_transport import Wire, open_wire
 from exchange_push_operator.assess import command
-from exchange_push_operator.assess.read_only import no_writes
-from exchange_push_operator.assess.sign_in import exchange_access, graph_access
+from exchange_push_operator.assess.command import graph_access
+from exchange_push_operator.assess.written import as_yaml
 from exchange_push_operator.command_line import parse
 from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import cmdlet
-from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.errors import SpecError, Unreachable
 from exchange_push_operator.core.ports import ExchangeAccess, Sensitive
+from exchange_push_operator.workstation import exchange
+from exchange_push_operator.workstation.outside import no_writes
+from lab.assessment import assessed
 from lab.exchange.accounts import Accounts
 from lab.exchange.dump import dump
 from lab.exchange.faults import set_fault
@@ -34,7 +37,14 @@ from lab.exchange.shells import WinRMService
 from lab.exchange.winrm import WinRMServer
 from lab.in_process import lab
 from lab.microsoft365.in_process import InProcessHttps
-from lab.microsoft365.sample import CLIENT, FABRIKAM, client_certificate, client_key_pem, sample
+from lab.microsoft365.sample import (
+    CLIENT,
+    FABRIKAM,
+    SECRET,
+    client_certificate,
+    client_key_pem,
+    sample,
+)
 
 if TYPE_CHECKING:  # the extra kerberos may be missing
     from exchange_push_operator.adapters.kerberos_tickets import Tickets
@@ -156,7 +166,7 @@ def test_a_read_only_access_sends_no_change(site: Site) -> None:
 def test_the_fence_of_the_adapters_never_opens() -> None:
     https = Https(fence=no_writes)
     url = "https://graph.microsoft.com/v1.0/servicePrincipals/1"
-    with pytest.raises(SpecError, match="changes nothing"):
+    with pytest.raises(Unreachable, match="changes nothing"):
         https.call("PATCH", url, json_body={}, changes=True)
     https.close()
 
@@ -171,7 +181,7 @@ def test_a_site_that_signs_its_scripts_is_assessed_through_the_installed_one(sit
     ("flags", "message"),
     [
         (["--client-id", "x"], "give both, or neither"),
-        (["--client-id", "x", "--client-certificate", "y"], "needs --tenant"),
+        (["--client-id", "x", "--client-secret-file", "y"], "needs --tenant"),
         (["--client-key", "y"], "needs --client-certificate"),
         (["--keytab", "k", "--transport", "NTLM"], "NTLM cannot use one"),
         (
@@ -197,9 +207,27 @@ def test_an_application_signs_in_with_the_certificate_and_key_of_one_file(tmp_pa
     flags = ("--tenant", "fabrikam.com", "--client-id", CLIENT, "--client-certificate", str(file))
     application = graph_access(parse([*NEEDED, *flags]), CLOUDS["Global"], model.now())
     graphs = EntraGraphs(InProcessHttps(model), model.now)
+    assert application is not None
     identity = graphs.connect(replace(application, tenant_id=FABRIKAM)).identity()
     assert identity.tenant_id == FABRIKAM
-    assert "PRIVATE KEY" not in repr(replace(application, certificate=""))
+    assert "PRIVATE KEY" not in repr(application)
+
+
+def test_an_application_signs_in_with_a_secret_and_the_resource_names_one(tmp_path: Path) -> None:
+    model = sample()
+    file = tmp_path / "secret"
+    file.write_text(f"{SECRET}\n")
+    flags = ("--tenant", "fabrikam.com", "--client-id", CLIENT, "--client-secret-file", str(file))
+    application = graph_access(parse([*NEEDED, *flags]), CLOUDS["Global"], model.now())
+    assert application is not None
+    graphs = EntraGraphs(InProcessHttps(model), model.now)
+    identity = graphs.connect(replace(application, tenant_id=FABRIKAM)).identity()
+    assert identity.tenant_id == FABRIKAM
+    evidence = assessed(lab(), by_secret=True)
+    credentials = evidence.resource["spec"]["tenant"]["credentials"]
+    named = {"secretRef": {"name": "fabrikam-entra", "key": "client-secret"}}
+    assert credentials["clientSecret"] == named
+    assert "Secret fabrikam-entra (client-secret);" in as_yaml(evidence, "1.2.3")
 
 
 def test_a_keytab_takes_the_place_of_the_password(tmp_path: Path) -> None:
@@ -209,7 +237,7 @@ def test_a_keytab_takes_the_place_of_the_password(tmp_path: Path) -> None:
     def nobody(prompt: str) -> str:
         raise AssertionError(prompt)
 
-    access = exchange_access(parse([*NEEDED, "--keytab", str(file)]), nobody)
+    access = exchange.access(parse([*NEEDED, "--keytab", str(file)]), nobody)
     assert access.password is None
     assert b64decode(access.proof.reveal()) == b"\x05\x02"
     assert access.read_only

@@ -42,7 +42,7 @@ from answers import (
 )
 from any_organization import World, numbers
 from exchange_push_operator.assess import first_look
-from exchange_push_operator.assess.describe import Known, completed, resource
+from exchange_push_operator.assess.describe import Known, resource
 from exchange_push_operator.core import certificate_store, organization, push_proxy
 from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import Cmdlet
@@ -50,6 +50,7 @@ from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import Plan
+from exchange_push_operator.plan.manifest import completed
 from exchange_push_operator.reconcile.judge import judge
 from lab.resources import schema, with_defaults
 

@@ -80,13 +80,14 @@ def test_a_file_is_planned_without_a_cluster_until_there_is_nothing_to_do(
     lab.apply()
     lab.wait_ready()
     code, told = plan(lab, "-f", str(manifest), *own_credentials, *nowhere)
-    assert (code, told["result"], told["steps"]) == (0, "NothingToDo", [])
+    assert (code, told["result"], told["plannedChanges"]) == (0, "NothingToDo", [])
 
 
 def test_a_resource_of_the_cluster_is_planned_with_its_secrets_where_the_policy_lets_them_go(
-    running_lab: RunningLab,
+    running_lab: RunningLab, tmp_path: Path
 ) -> None:
-    lab = running_lab
+    lab, manifest = running_lab, tmp_path / "pushconfig.yaml"
+    manifest.write_text(yaml.safe_dump(lab.example()), "utf-8")
     lab.apply(lab.example(managementPolicy="Observe"))
     lab.wait_condition("InSync", "False", "DriftDetected")
     named = ("fabrikam", f"--namespace={lab.namespace}", f"--policy={lab.policy_file}")
@@ -95,9 +96,14 @@ def test_a_resource_of_the_cluster_is_planned_with_its_secrets_where_the_policy_
 
     status = lab.status()
     assert (code, told["planHash"]) == (2, status["planHash"])
-    assert [step["stage"] for step in told["steps"]] == [
-        c["stage"] for c in status["plannedChanges"]
-    ]
+    assert sorted(change["stage"] for change in told["plannedChanges"]) == sorted(
+        change["stage"] for change in status["plannedChanges"]
+    )
+    _, of_a_file = plan(lab, "-f", str(manifest), f"--policy={lab.policy_file}")
+    assert (of_a_file["planHash"], of_a_file["leave"]["managementPolicy"]) == (
+        status["planHash"],
+        "Manage",
+    )
     lab.write_policy({"namespaces": {}})
     code, told = plan(lab, *named)
     assert (code, told["result"]) == (1, "Error")

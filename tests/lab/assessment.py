@@ -51,6 +51,7 @@ def assessed(
     tenant: str | None = "fabrikam.com",
     entra: bool = True,
     client_id: str = CLIENT_ID,
+    by_secret: bool = False,
 ) -> Evidence:
     """What the command would see of a lab."""
     cloud = CLOUDS["Global"]
@@ -77,6 +78,7 @@ def assessed(
         cloud=cloud,
         tenant=tenant,
         client_id=client_id if entra else None,
+        by_secret=by_secret,
     )
     doors = Doors(
         exchange=_ReadOnly(InProcessExchange(site.organization)),

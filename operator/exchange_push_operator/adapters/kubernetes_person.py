@@ -36,7 +36,12 @@ class Person:
 
         Raises: SpecError: there is none. PushError: as every call.
         """
-        return self._found(name, self._api.call("GET", self._path(name)))
+        return self._found(name, self.find(name, self.namespace))
+
+    def find(self, name: str, namespace: str) -> Resource | None:
+        """The resource of a namespace; None where there is none. Raises: PushError."""
+        found: Resource | None = self._api.call("GET", self._path(name, namespace))
+        return found
 
     def annotate(self, name: str, annotations: Mapping[str, str | None]) -> Resource:
         """Set annotations; None takes one away.
@@ -44,7 +49,9 @@ class Person:
         Raises: SpecError: there is none. PushError: as every call.
         """
         body = {"metadata": {"annotations": dict(annotations)}}
-        return self._found(name, self._api.call("PATCH", self._path(name), body, _MERGE_PATCH))
+        return self._found(
+            name, self._api.call("PATCH", self._path(name, self.namespace), body, _MERGE_PATCH)
+        )
 
     def events(self, resource: Resource) -> Sequence[Mapping[str, Any]]:
         """The events of this object, none of an earlier one of its name.
@@ -65,8 +72,8 @@ class Person:
         found: Resource = resource
         return found
 
-    def _path(self, name: str) -> str:
-        return f"/apis/{GROUP}/{VERSION}/namespaces/{self.namespace}/{PLURAL}/{name}"
+    def _path(self, name: str, namespace: str) -> str:
+        return f"/apis/{GROUP}/{VERSION}/namespaces/{namespace}/{PLURAL}/{name}"
 
 
 def _namespace(kubeconfig: Path | None, context: str | None) -> str | None:

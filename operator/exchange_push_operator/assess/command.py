@@ -5,36 +5,33 @@ from __future__ import annotations
 import argparse
 import getpass
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
+from datetime import datetime
 from importlib.metadata import version
 from pathlib import Path
 
 from exchange_push_operator.adapters import clock
-from exchange_push_operator.adapters.ca_bundle import ca_bundle
-from exchange_push_operator.adapters.exchange_winrm import WinRMExchanges
 from exchange_push_operator.adapters.graph_msal import EntraGraphs
-from exchange_push_operator.adapters.http import Https
-from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
-from exchange_push_operator.assess.flags import PORTS
 from exchange_push_operator.assess.look import Asked, Doors, look
-from exchange_push_operator.assess.read_only import no_writes
 from exchange_push_operator.assess.report import FORMS, Report, as_text, judged
-from exchange_push_operator.assess.sign_in import exchange_access, graph_access
 from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.assess.written import as_yaml
-from exchange_push_operator.core.clouds import CLOUDS
+from exchange_push_operator.core.client_certificate import check_client_certificate
+from exchange_push_operator.core.clouds import CLOUDS, Cloud
 from exchange_push_operator.core.errors import PushError, SpecError, Unreachable
-from exchange_push_operator.core.ports import Graph, GraphAccess
+from exchange_push_operator.core.ports import Graph, GraphAccess, Sensitive
 from exchange_push_operator.settings import NAME
+from exchange_push_operator.workstation import application, exchange, outside
+from exchange_push_operator.workstation.flags import CERTIFICATE, SECRET
 
 
 def run(
     options: argparse.Namespace,
     *,
-    ask: Callable[[str], str] = getpass.getpass,
+    ask: exchange.Ask = getpass.getpass,
     wire: WireFactory = open_wire,
 ) -> int:
     """Look, print the report, write the resource; the exit code. Tests give another ``wire``.
@@ -60,12 +57,11 @@ def run(
 
 def _check(options: argparse.Namespace) -> None:
     """Raises: SpecError: flags that need one another."""
-    if (options.client_id is None) != (options.client_certificate is None):
-        raise SpecError("--client-id and --client-certificate: give both, or neither")
+    if application.is_given(options) != (options.client_id is not None):
+        proof = f"{CERTIFICATE} or {SECRET}"
+        raise SpecError(f"--client-id and {proof}: give both, or neither")
     if options.client_id is not None and options.tenant is None:
         raise SpecError("--client-id: needs --tenant, the domain of the tenant to sign in to")
-    if options.client_key is not None and options.client_certificate is None:
-        raise SpecError("--client-key: needs --client-certificate")
     if options.write is not None and options.write.exists():
         message = f"--write {options.write}: exists and is not overwritten; name another file"
         raise SpecError(message)
@@ -76,48 +72,56 @@ def _asked(options: argparse.Namespace) -> Asked:
         server=options.server,
         transport=options.transport,
         scheme=options.scheme,
-        port=options.port or PORTS[options.scheme],
+        port=exchange.port(options),
         host_script=options.host_script,
         cloud=CLOUDS[options.cloud],
         own_ca=options.ca_file is not None,
         tenant=options.tenant,
         client_id=options.client_id,
+        by_secret=options.client_secret_file is not None,
     )
 
 
 @contextmanager
 def _doors(
-    options: argparse.Namespace, asked: Asked, ask: Callable[[str], str], wire: WireFactory
+    options: argparse.Namespace, asked: Asked, ask: exchange.Ask, wire: WireFactory
 ) -> Iterator[Doors]:
     """The product's own adapters, none of which may write."""
-    application = _application(options, asked)  # read before the password is asked for
-    access = exchange_access(options, ask)
-    with ca_bundle(options.ca_file) as authorities:
-        https = Https(authorities, fence=no_writes)
-        exchanges = WinRMExchanges(authorities, fence=no_writes, protocol_factory=wire)
-        graphs = EntraGraphs(https, clock.now)
-        try:
-            yield Doors(
-                exchange=exchanges.connect(access),
-                metadata=HttpMetadata(https),
-                graph=lambda tenant_id: _signed_in(graphs, application, tenant_id),
-                clock=clock.now,
-            )
-        finally:
-            exchanges.close()
-            https.close()
+    access = graph_access(options, asked.cloud, clock.now())  # before the password is asked for
+    account = exchange.access(options, ask)
+    with outside.opened(options, wire) as opened:
+        yield Doors(
+            exchange=opened.exchanges.connect(account),
+            metadata=opened.metadata,
+            graph=lambda tenant_id: _signed_in(opened.graphs, access, tenant_id),
+            clock=clock.now,
+        )
 
 
-def _application(options: argparse.Namespace, asked: Asked) -> GraphAccess | None:
-    if options.client_certificate is None:
+def graph_access(options: argparse.Namespace, cloud: Cloud, now: datetime) -> GraphAccess | None:
+    """The application of the command line, of no tenant yet. Raises: SpecError, Refused."""
+    if not application.is_given(options):
         return None
-    return graph_access(options, asked.cloud, clock.now())
+    certificate, key = application.pair(options) or (None, None)
+    if certificate and key:
+        check_client_certificate(certificate, key, now, thorough=True)
+    secret = application.secret(options)
+    return GraphAccess(
+        authority=cloud.authority,
+        graph=cloud.graph,
+        tenant_id="",
+        client_id=options.client_id,
+        client_secret=Sensitive.of(secret) if secret else None,
+        certificate=certificate,
+        private_key=Sensitive.of(key) if key else None,
+        version="command line@",
+    )
 
 
-def _signed_in(graphs: EntraGraphs, application: GraphAccess | None, tenant_id: str) -> Graph:
-    if application is None:  # then the resource has no credentials and asks nobody
+def _signed_in(graphs: EntraGraphs, access: GraphAccess | None, tenant_id: str) -> Graph:
+    if access is None:  # then the resource has no credentials and asks nobody
         raise Unreachable("nobody signs in to Entra ID")
-    return graphs.connect(replace(application, tenant_id=tenant_id))
+    return graphs.connect(replace(access, tenant_id=tenant_id))
 
 
 def _printed(form: str, report: Report) -> str:

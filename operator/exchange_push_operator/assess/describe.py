@@ -8,7 +8,6 @@ is empty where all is well, and holds the repairs where it is not.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,33 +24,15 @@ _DEFAULT_AUTH_SERVER = "MicrosoftSts"
 # What the schema of authServer.name takes; another name cannot be declared, only adopted.
 _AUTH_SERVER_NAME = re.compile(r"[A-Za-z0-9](?:[-A-Za-z0-9 ._]{0,62}[A-Za-z0-9])?")
 _DOMAIN = re.compile(r"[a-z0-9-]+(?:\.[a-z0-9-]+)*\.[a-z][a-z0-9-]*", re.IGNORECASE)
-_DEFAULTS: Mapping[str, Any] = {
-    "certificate": {
-        "policy": "Adopt",
-        "renewBefore": "1680h",
-        "activateAfter": "49h",
-        "keyCredentialGracePeriod": "168h",
-        "restartServices": "OnImmediatePublish",
-    },
-    "authServer": {"name": _DEFAULT_AUTH_SERVER},
-    "proxy": {"state": "Enabled"},
-    "principal": {"dropExpiredKeys": False},
-    "verification": {"enabled": True, "interval": "24h", "restartHealthManager": "WhenOwed"},
-    "managementPolicy": "Manage",
-    "suspend": False,
-    "deletionPolicy": "Retain",
-    "interval": "1h",
-    "retryInterval": "2m",
-    "timeout": "5m",
-}
 
 
 @dataclass(frozen=True, slots=True)
 class Known:
     """What the command line said, and what Microsoft's public documents say of it.
 
-    ``client_id`` is None where nobody signs in to Entra ID. ``strange_proxy``: the organisation
-    that the proxy is enabled for is known to belong to another tenant.
+    ``client_id`` is None where nobody signs in to Entra ID; ``by_secret``: by a client secret, not
+    a certificate. ``strange_proxy``: the organisation that the proxy is enabled for is known to
+    belong to another tenant.
     """
 
     domain: str
@@ -63,6 +44,7 @@ class Known:
     port: int
     host_script: str
     own_ca: bool = False
+    by_secret: bool = False
     strange_proxy: bool = False
 
     @property
@@ -88,25 +70,6 @@ def resource(known: Known, choices: Choices) -> dict[str, Any]:
     }
 
 
-def completed(written: Mapping[str, Any]) -> dict[str, Any]:
-    """The same as the API server would hand it out: with defaults and an identity."""
-    spec = written["spec"]
-    filled = {
-        key: {**default, **spec.get(key, {})}
-        if isinstance(default, dict)
-        else spec.get(key, default)
-        for key, default in _DEFAULTS.items()
-    }
-    exchange = {"unreachableGracePeriod": "24h", **spec["exchange"]}
-    metadata = {
-        "uid": "",
-        "generation": 1,
-        "creationTimestamp": "1970-01-01T00:00:00Z",
-        **written["metadata"],
-    }
-    return {**written, "metadata": metadata, "spec": {**spec, **filled, "exchange": exchange}}
-
-
 def _tenant(known: Known) -> dict[str, Any]:
     made: dict[str, Any] = {
         "domain": known.domain,
@@ -114,9 +77,15 @@ def _tenant(known: Known) -> dict[str, Any]:
         "cloud": known.cloud.name,
     }
     if known.client_id is not None:
-        secret = {"secretRef": {"name": f"{known.name}-entra"}}
-        made["credentials"] = {"clientId": known.client_id, "clientCertificate": secret}
+        made["credentials"] = {"clientId": known.client_id, **_proof(known)}
     return made
+
+
+def _proof(known: Known) -> dict[str, Any]:
+    secret = {"name": f"{known.name}-entra"}
+    if known.by_secret:
+        return {"clientSecret": {"secretRef": {**secret, "key": "client-secret"}}}
+    return {"clientCertificate": {"secretRef": secret}}
 
 
 def _exchange(known: Known, choices: Choices) -> dict[str, Any]:
@@ -150,7 +119,7 @@ def _auth_server(known: Known, choices: Choices) -> dict[str, Any]:
     made = {"name": name}
     if found is not None and _works_elsewhere(known, found):
         made["metadataUrl"] = found.metadata_url
-    return {} if made == _DEFAULTS["authServer"] else {"authServer": made}
+    return {} if made == {"name": _DEFAULT_AUTH_SERVER} else {"authServer": made}
 
 
 def _chosen(known: Known, servers: tuple[AuthServer, ...]) -> AuthServer | None:
@@ -215,7 +184,7 @@ def _proxy(known: Known, proxy: PushProxy | None) -> dict[str, Any]:
             made["uri"] = proxy.uri
     if known.cloud.push_uri is None and "uri" not in made:
         return {"proxy": {"state": "Unmanaged"}}
-    return {} if made == _DEFAULTS["proxy"] else {"proxy": made}
+    return {} if made == {"state": "Enabled"} else {"proxy": made}
 
 
 def _is_another_domain(known: Known, name: str) -> bool:

@@ -30,6 +30,16 @@ class Evidence:
     troubles: tuple[str, ...] = ()
 
     @property
+    def repairs(self) -> tuple[tuple[str, Step], ...]:
+        """What may be changed first, in the order of the stages, each with the name of its own."""
+        return tuple((name, step) for name, plan in self.plans.items() for step in plan.steps)
+
+    @property
+    def waiting(self) -> tuple[tuple[str, Step], ...]:
+        """What is known beforehand and comes after them."""
+        return tuple((name, step) for name, plan in self.plans.items() for step in plan.later)
+
+    @property
     def steps(self) -> tuple[Step, ...]:
-        """Every repair, in the order of the stages."""
-        return tuple(step for plan in self.plans.values() for step in plan.steps)
+        """The repairs without those names."""
+        return tuple(step for _, step in self.repairs)

@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.assess import first_look, reach
-from exchange_push_operator.assess.describe import Known, completed, resource
+from exchange_push_operator.assess.describe import Known, resource
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.first_look import Choices
-from exchange_push_operator.assess.read_only import NoCluster, ReadOnlyGraph, Silent, no_graph
+from exchange_push_operator.assess.read_only import ReadOnlyGraph, Silent, no_graph
 from exchange_push_operator.core import probes, tenant
 from exchange_push_operator.core.clouds import Cloud
 from exchange_push_operator.core.commands import Cmdlet
@@ -27,6 +27,8 @@ from exchange_push_operator.core.ports import (
     Identity,
     Metadata,
 )
+from exchange_push_operator.plan.given import GivenSecrets
+from exchange_push_operator.plan.manifest import completed
 from exchange_push_operator.reconcile.gather import gather, with_answers
 from exchange_push_operator.reconcile.judge import judge
 from exchange_push_operator.reconcile.servers import keyed
@@ -50,6 +52,7 @@ class Asked:
     own_ca: bool = False
     tenant: str | None = None
     client_id: str | None = None
+    by_secret: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +122,7 @@ def _of_the_command_line(asked: Asked, domain: str, tenant_id: str) -> Known:
         tenant_id=tenant_id,
         cloud=asked.cloud,
         client_id=asked.client_id,
+        by_secret=asked.by_secret,
         transport=asked.transport,
         scheme=asked.scheme,
         port=asked.port,
@@ -131,9 +135,8 @@ def _not_asked(asked: Asked) -> tuple[str, ...]:
     if asked.client_id is not None:
         return ()
     tenant_too = "" if asked.tenant else "--tenant, "
-    return (
-        f"the keys in Entra ID: add {tenant_too}--client-id, --client-certificate and --client-key",
-    )
+    proof = "--client-certificate or --client-secret-file"
+    return (f"the keys in Entra ID: add {tenant_too}--client-id, and {proof}",)
 
 
 def _published(asked: Asked, doors: Doors, domain: str) -> tuple[str | None, str]:
@@ -169,8 +172,8 @@ def _strange(
 def _session(config: PushConfig, doors: Doors, known: Known) -> Session:
     graph, identity = _signed_in(config, doors, known)
     world = World(
-        secrets=NoCluster(),
-        accounts=NoCluster(),
+        secrets=GivenSecrets({}),
+        accounts=GivenSecrets({}),
         exchange=lambda _access: doors.exchange,
         graph=no_graph,
         metadata=doors.metadata,

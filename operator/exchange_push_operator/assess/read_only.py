@@ -1,4 +1,4 @@
-"""The doors of an assessment: Graph that is only read, and no cluster."""
+"""The doors of an assessment: Graph that is only read."""
 
 from __future__ import annotations
 
@@ -7,13 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core.commands import GraphRequest
-from exchange_push_operator.core.errors import PushError, SpecError, Unreachable
+from exchange_push_operator.core.errors import PushError, Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Identity
-
-
-def no_writes() -> float:
-    """The fence of the adapters: it never opens. Raises: SpecError."""
-    raise SpecError("an assessment changes nothing")
 
 
 class ReadOnlyGraph:
@@ -51,19 +46,6 @@ class Silent:
         """Raises what went wrong."""
         del request
         raise self._error
-
-
-class NoCluster:
-    """No cluster: there are neither Secrets nor accounts."""
-
-    def read(self, namespace: str, name: str) -> tuple[Mapping[str, bytes], str]:
-        """Raises: Unreachable."""
-        raise Unreachable(f"Secret {namespace}/{name}: an assessment knows no cluster")
-
-    def token(self, namespace: str, name: str, audience: str) -> str:
-        """Raises: Unreachable."""
-        del audience
-        raise Unreachable(f"service account {namespace}/{name}: an assessment knows no cluster")
 
 
 def no_graph(_access: GraphAccess) -> Graph:

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from exchange_push_operator.assess import verdict
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section, exit_code
-from exchange_push_operator.core import by_hand
+from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.timestamps import utc_text
+from exchange_push_operator.plan.document import changes
+from exchange_push_operator.workstation import forms
 
 _COLOURS = {
     Level.BROKEN: "\033[31m",
@@ -23,28 +24,21 @@ _WORDS = {0: "fine", 1: "attention", 2: "broken"}
 
 
 @dataclass(frozen=True, slots=True)
-class Repair:
-    """One step of the first plan of the resource that describes the organisation.
-
-    ``text`` is for people; ``command`` is the whole of it, which an administrator can run.
-    """
-
-    stage: str
-    action: str
-    target: str
-    text: str
-    command: str
-
-
-@dataclass(frozen=True, slots=True)
 class Report:
-    """Everything that is told."""
+    """Everything that is told.
+
+    ``repairs``: what the operator would do first for the resource that describes the organisation,
+    with the names of the stages; ``waiting``: what it would do when that is done. ``graph`` is
+    ``https://host`` of the cloud.
+    """
 
     server: str
     version: str
     tenant: str
+    graph: str
     findings: tuple[Finding, ...]
-    repairs: tuple[Repair, ...]
+    repairs: tuple[tuple[str, Step], ...]
+    waiting: tuple[tuple[str, Step], ...]
     sections: tuple[Section, ...]
 
     @property
@@ -60,17 +54,15 @@ class Report:
 
 def judged(evidence: Evidence, version: str) -> Report:
     """Put facts, verdict and repairs together."""
-    tenant, graph = evidence.config.tenant, evidence.config.tenant.cloud.graph
+    tenant = evidence.config.tenant
     return Report(
         server=evidence.server,
         version=version,
         tenant=f"{tenant.domain} ({tenant.tenant_id})",
+        graph=tenant.cloud.graph,
         findings=verdict.findings(evidence),
-        repairs=tuple(
-            Repair(stage, step.action, step.target, step.text, by_hand.command(graph, step))
-            for stage, plan in evidence.plans.items()
-            for step in plan.steps
-        ),
+        repairs=evidence.repairs,
+        waiting=evidence.waiting,
         sections=verdict.sections(evidence),
     )
 
@@ -100,23 +92,28 @@ def as_text(report: Report, *, colour: bool = False) -> str:
         *(f"  {paint(one.level, f'{one.level:<9}')}  {_told(one)}" for one in report.findings),
         "",
         title("What the operator would do"),
-        *(f"  {one.action} ({one.target})\n      {one.text}" for one in report.repairs),
+        *(f"  {headed}\n      {text}" for headed, text in _changes(report)),
         *([] if report.repairs else ["  nothing: the first plan is empty"]),
     ]
     for section in report.sections:
-        width = max((len(row.name) for row in section.rows), default=0)
-        lines += ["", title(section.title)]
-        lines += [_line(row, width, paint) for row in section.rows]
+        lines += ["", title(section.title), *_rows(section, paint)]
     return "\n".join(lines) + "\n"
 
 
-def _line(row: Row, width: int, paint: Callable[[Level | None, str], str]) -> str:
-    return f"  {paint(row.level, f'{_mark(row):<9}')}  {row.name:<{width}}  {row.text}"
+def _rows(section: Section, paint: Callable[[Level | None, str], str]) -> Iterator[str]:
+    told = forms.columns([(row.name, row.text) for row in section.rows])
+    for row, line in zip(section.rows, told, strict=True):
+        yield f"  {paint(row.level, f'{_mark(row):<9}')}  {line}"
 
 
 def _told(finding: Finding) -> str:
     when = f"{finding.on:%Y-%m-%d} " if finding.on else ""
-    return f"{when}{finding.what}: {finding.text}"
+    return forms.one_line(f"{when}{finding.what}: {finding.text}")
+
+
+def _changes(report: Report) -> Iterator[tuple[str, str]]:
+    for _, step in (*report.repairs, *report.waiting):
+        yield forms.one_line(f"{step.action} ({step.target})"), forms.one_line(step.text)
 
 
 def as_markdown(report: Report) -> str:
@@ -130,7 +127,7 @@ def as_markdown(report: Report) -> str:
         "",
         "## What the operator would do",
         "",
-        *(f"* {one.action} ({one.target}): `{one.text}`" for one in report.repairs),
+        *(f"* {headed}: `{text}`" for headed, text in _changes(report)),
         *([] if report.repairs else ["Nothing: the first plan is empty."]),
     ]
     for section in report.sections:
@@ -147,12 +144,13 @@ def _cells(finding: Finding) -> tuple[str, str, str]:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return lines + [
-        f"| {' | '.join(cell.replace('|', '&#124;') for cell in row)} |" for row in rows
+        f"| {' | '.join(forms.one_line(cell).replace('|', '&#124;') for cell in row)} |"
+        for row in rows
     ]
 
 
 def as_json(report: Report) -> str:
-    """For a program; names are stable."""
+    """For a program; names are stable (docs/assess.md)."""
     document = {
         "server": report.server,
         "version": report.version,
@@ -160,24 +158,15 @@ def as_json(report: Report) -> str:
         "verdict": report.word,
         "exitCode": report.exit_code,
         "findings": [_finding(one) for one in report.findings],
-        "plannedChanges": [_change(one) for one in report.repairs],
+        "plannedChanges": changes(report.graph, report.repairs, report.waiting),
         "facts": {one.title: [_fact(row) for row in one.rows] for one in report.sections},
     }
-    return json.dumps(document, indent=2) + "\n"
+    return forms.as_json(document)
 
 
-def _finding(one: Finding) -> dict[str, str]:
-    told = {"level": one.level.value, "what": one.what, "text": one.text}
-    return told | ({"on": utc_text(one.on)} if one.on else {})
-
-
-def _change(one: Repair) -> dict[str, str]:
-    return {
-        "stage": one.stage,
-        "action": one.action,
-        "target": one.target,
-        "command": one.command,
-    }
+def _finding(one: Finding) -> dict[str, str | None]:
+    on = utc_text(one.on) if one.on else None
+    return {"level": one.level.value, "what": one.what, "text": one.text, "on": on}
 
 
 def _fact(row: Row) -> dict[str, str]:

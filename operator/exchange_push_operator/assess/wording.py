@@ -17,6 +17,9 @@ _WORDS = (
     ("spec.exchange.servers", "--server"),
     ("tls.crt of the Secret named in tenant.credentials.clientCertificate", "--client-certificate"),
     ("in the Secret named in tenant.credentials.clientCertificate", "of the command line"),
+    ("in the Secret named in tenant.credentials.clientSecret", "of the command line"),
+    ("tenant.credentials.clientCertificate", "--client-certificate"),
+    ("tenant.credentials.clientSecret", "--client-secret-file"),
     ("the DNS of the cluster", "the DNS of this machine"),
     ("between the cluster and the server", "between this machine and the server"),
 )

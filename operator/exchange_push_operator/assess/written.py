@@ -26,8 +26,12 @@ def _head(evidence: Evidence, version: str) -> list[str]:
 def _secrets(evidence: Evidence) -> list[str]:
     config = evidence.config
     lines = [f"Needs: Secret {config.connection.credentials_secret} (username, password);"]
-    if config.tenant.credentials:
-        lines.append(f"Secret {config.tenant.credentials.certificate_secret} (tls.crt, tls.key);")
+    credentials = config.tenant.credentials
+    if credentials and credentials.client_secret:
+        secret = credentials.client_secret
+        lines.append(f"Secret {secret.name} ({secret.key});")
+    elif credentials:
+        lines.append(f"Secret {credentials.certificate_secret} (tls.crt, tls.key);")
     if config.connection.ca_secret:
         lines.append(f"Secret {config.connection.ca_secret.name} (ca.crt);")
     lines.append("an installer's policy that allows these servers, this tenant and principal.")

@@ -15,9 +15,9 @@ from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT, SUSPENDED
 from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.kubectl.screen import draw
-from exchange_push_operator.kubectl.table import table
 from exchange_push_operator.plan import flags as plan
 from exchange_push_operator.settings import NAME, Parser
+from exchange_push_operator.workstation.forms import table
 
 _PROG = "kubectl exchangepush"
 _WIDE = 1 << 20  # a pipe: nothing is cut

@@ -12,7 +12,7 @@ from exchange_push_operator.core.conditions import IN_SYNC, READY, find
 from exchange_push_operator.core.config import SUSPENDED
 from exchange_push_operator.core.status import STAGE_CONDITIONS
 from exchange_push_operator.core.timestamps import parse_utc
-from exchange_push_operator.kubectl.table import cut, one_line, table
+from exchange_push_operator.workstation.forms import cut, one_line, table
 
 _INDENT = " " * 9
 

@@ -15,10 +15,10 @@ from exchange_push_operator.adapters.policy_file import PolicyFile
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.errors import PushError, SpecError
 from exchange_push_operator.core.policy import Policy
-from exchange_push_operator.plan import given, outside
+from exchange_push_operator.plan import given, world
 from exchange_push_operator.plan.document import as_json
 from exchange_push_operator.plan.given import GivenSecrets, OfThePerson
-from exchange_push_operator.plan.manifest import read_manifest
+from exchange_push_operator.plan.manifest import in_place_of, read_manifest
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
 from exchange_push_operator.plan.text import as_text
@@ -49,22 +49,26 @@ def _plan(options: argparse.Namespace, ask: Callable[[str], str]) -> Planned:
     policy: Callable[[], Policy] = PolicyFile(options.policy) if options.policy else OfThePerson
     if secrets or person is None:
         known = GivenSecrets(secrets)
-        with outside.world(options, known, known, policy) as world:
-            return look(given.with_given(resource, secrets), world)
+        with world.opened(options, known, known, policy) as passive:
+            return look(given.with_given(resource, secrets), passive)
     if not options.policy:
         raise SpecError(
             "--policy FILE is needed: it says where Secrets of the cluster may be sent; or sign in "
             "yourself with --username"
         )
     accounts = KubernetesServiceAccounts(KubernetesApi(person.client))
-    with outside.world(options, KubernetesSecrets(person.client), accounts, policy) as world:
-        return look(resource, world)
+    with world.opened(options, KubernetesSecrets(person.client), accounts, policy) as passive:
+        return look(resource, passive)
 
 
 def _resource(options: argparse.Namespace, person: Person | None) -> Resource:
-    if options.filename is not None:
-        usual = person.namespace if person else "default"
-        return read_manifest(options.filename, options.namespace, usual)
+    if options.filename is None:
+        if person is None:
+            raise AssertionError("a name is of a cluster")
+        return person.get(options.name)
+    usual = person.namespace if person else "default"
+    resource = read_manifest(options.filename, options.namespace, usual)
     if person is None:
-        raise AssertionError("a name is of a cluster")
-    return person.get(options.name)
+        return resource
+    stored = person.find(resource["metadata"]["name"], resource["metadata"]["namespace"])
+    return in_place_of(stored, resource) if stored else resource

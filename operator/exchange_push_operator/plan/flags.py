@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable
 from pathlib import Path
-from typing import TypeVar
 
-from exchange_push_operator.setting_values import file, folder, proxy
+from exchange_push_operator.setting_values import file
 from exchange_push_operator.settings import Parser
+from exchange_push_operator.workstation import flags
 
 DESCRIPTION = (
     "Looks at Exchange and Entra ID as the operator does, writes nothing, and prints the very "
@@ -16,10 +15,6 @@ DESCRIPTION = (
     "1: an error, or something kept the plan from being whole."
 )
 FORMS = ("text", "json", "powershell")
-USERNAME = "--username"
-CERTIFICATE, SECRET = "--client-certificate", "--client-secret-file"
-
-T = TypeVar("T")
 
 
 def add_arguments(parser: Parser) -> None:
@@ -35,8 +30,13 @@ def add_arguments(parser: Parser) -> None:
         *("-o", "--output"), choices=FORMS, default="text", help="default: text, for people"
     )
     add_cluster_arguments(parser)
-    _add_credentials(parser)
-    _add_doors(parser)
+    given = parser.add_argument_group("to sign in without the Secrets of a cluster")
+    flags.add_account(given, required=False)
+    flags.add_application(given)
+    operator = parser.add_argument_group("as of the operator")
+    policy = "the installer's policy; needed where credentials come from Secrets of the cluster"
+    operator.add_argument("--policy", type=flags.read_by(file), metavar="FILE", help=policy)
+    flags.add_network(operator)
 
 
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
@@ -45,56 +45,5 @@ def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     cluster.add_argument("-n", "--namespace", metavar="NAME", help="default: the context's")
     cluster.add_argument("--context", metavar="NAME", help="default: the current one")
     cluster.add_argument(
-        "--kubeconfig", type=_read_by(file), metavar="FILE", help="default: KUBECONFIG"
+        "--kubeconfig", type=flags.read_by(file), metavar="FILE", help="default: KUBECONFIG"
     )
-
-
-def _add_credentials(parser: argparse.ArgumentParser) -> None:
-    """Who signs in; no secret is ever a flag."""
-    given = parser.add_argument_group("to sign in without the Secrets of a cluster")
-    given.add_argument(
-        USERNAME, metavar="NAME", help="to Exchange: CORP\\name or name@corp.example.com"
-    )
-    proof = given.add_mutually_exclusive_group()
-    proof.add_argument(
-        "--password-file", metavar="FILE", type=Path, help="its password; else it is asked for"
-    )
-    proof.add_argument("--keytab", metavar="FILE", type=Path, help="its keytab instead")
-    entra = given.add_mutually_exclusive_group()
-    entra.add_argument(
-        CERTIFICATE,
-        metavar="FILE",
-        type=Path,
-        help="to Entra ID as the resource's clientId: certificate and private key (PEM)",
-    )
-    entra.add_argument(SECRET, metavar="FILE", type=Path, help="or its client secret")
-
-
-def _add_doors(parser: argparse.ArgumentParser) -> None:
-    """What the operator is told by its installer."""
-    doors = parser.add_argument_group("as of the operator")
-    policy = "the installer's policy; needed where credentials come from Secrets of the cluster"
-    authorities = "CA certificates (PEM) to trust besides"
-    doors.add_argument("--policy", type=_read_by(file), metavar="FILE", help=policy)
-    doors.add_argument("--ca-file", type=_read_by(file), metavar="FILE", help=authorities)
-    doors.add_argument(
-        "--entra-proxy", type=_read_by(proxy), metavar="URL", help="HTTP proxy for Microsoft"
-    )
-    doors.add_argument(
-        "--entra-proxy-credentials",
-        type=_read_by(folder),
-        metavar="FOLDER",
-        help="folder with its username and password; its address then begins with https",
-    )
-
-
-def _read_by(parse: Callable[[str], T]) -> Callable[[str], T]:
-    """Argparse repeats a value that is a ValueError; one may hold a password."""
-
-    def parsed(text: str) -> T:
-        try:
-            return parse(text)
-        except ValueError as error:
-            raise argparse.ArgumentTypeError(str(error)) from error
-
-    return parsed

@@ -7,18 +7,17 @@ from __future__ import annotations
 
 import argparse
 import copy
-import re
-from collections.abc import Callable, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.errors import Refused, SpecError
 from exchange_push_operator.core.policy import Policy
 from exchange_push_operator.core.reasons import Reason
-from exchange_push_operator.plan.flags import CERTIFICATE, SECRET, USERNAME
+from exchange_push_operator.workstation import application, exchange, files
+from exchange_push_operator.workstation.flags import CERTIFICATE, KEY, SECRET, USERNAME
 
-_PEM = re.compile(rb"-----BEGIN ([A-Z ]+)-----.*?-----END \1-----\s*", re.DOTALL)
+_NEED_AN_ACCOUNT = ("--password-file", "--keytab", CERTIFICATE, KEY, SECRET)
 Secret = dict[str, bytes]
 
 
@@ -51,7 +50,7 @@ class OfThePerson(Policy):
 
 
 def secrets(
-    options: argparse.Namespace, resource: Resource, ask: Callable[[str], str]
+    options: argparse.Namespace, resource: Resource, ask: exchange.Ask
 ) -> dict[str, Secret]:
     """What was given, by flag; nothing where all comes from the cluster.
 
@@ -59,19 +58,31 @@ def secrets(
     """
     if options.username is None:
         given = vars(options)
-        names = ("password_file", "keytab", "client_certificate", "client_secret_file")
-        lonely = next((name for name in names if given[name] is not None), None)
+        lonely = next((flag for flag in _NEED_AN_ACCOUNT if given[_field(flag)] is not None), None)
         if lonely:
-            raise SpecError(f"--{lonely.replace('_', '-')} needs {USERNAME}")
+            raise SpecError(f"{lonely} needs {USERNAME}")
         return {}
-    found = {USERNAME: {"username": options.username.encode(), **_proof(options, resource, ask)}}
-    if options.client_certificate is not None:
-        found[CERTIFICATE] = _certificate(_bytes(CERTIFICATE, options.client_certificate))
-    elif options.client_secret_file is not None:
-        found[SECRET] = {"secret": _bytes(SECRET, options.client_secret_file)}
-    elif resource["spec"]["principal"]["target"] != "None":
+    if not application.is_given(options) and resource["spec"]["principal"]["target"] != "None":
         raise SpecError(f"{CERTIFICATE} or {SECRET} is needed to look at the principal's keys")
+    found: dict[str, Secret] = {}
+    pair, secret = application.pair(options), application.secret(options)
+    if pair is not None:
+        found[CERTIFICATE] = {"tls.crt": pair[0].encode(), "tls.key": pair[1].encode()}
+    elif secret is not None:
+        found[SECRET] = {"secret": secret.encode()}
+    found[USERNAME] = {"username": options.username.encode(), **_proof(options, resource, ask)}
     return found
+
+
+def _field(flag: str) -> str:
+    return flag.removeprefix("--").replace("-", "_")
+
+
+def _proof(options: argparse.Namespace, resource: Resource, ask: exchange.Ask) -> Secret:
+    if options.keytab is not None:
+        return {"keytab": files.content("--keytab", options.keytab)}
+    servers = ", ".join(server["name"] for server in resource["spec"]["exchange"]["servers"])
+    return {"password": exchange.password(options, ask, servers).encode()}
 
 
 def with_given(resource: Resource, given: Mapping[str, Secret]) -> Resource:
@@ -88,29 +99,3 @@ def with_given(resource: Resource, given: Mapping[str, Secret]) -> Resource:
         named = {"clientSecret": {"secretRef": {"name": SECRET, "key": "secret"}}}
         tenant["credentials"] = {"clientId": client, **named}
     return changed
-
-
-def _proof(options: argparse.Namespace, resource: Resource, ask: Callable[[str], str]) -> Secret:
-    if options.keytab is not None:
-        return {"keytab": _bytes("--keytab", options.keytab)}
-    if options.password_file is not None:
-        text = _bytes("--password-file", options.password_file)
-        return {"password": text.removesuffix(b"\n").removesuffix(b"\r")}
-    servers = ", ".join(server["name"] for server in resource["spec"]["exchange"]["servers"])
-    return {"password": ask(f"Password of {options.username} for {servers}: ").encode()}
-
-
-def _certificate(pem: bytes) -> Secret:
-    blocks = [(found[1], found[0]) for found in _PEM.finditer(pem)]
-    keys = [text for label, text in blocks if label.endswith(b"PRIVATE KEY")]
-    certificates = [text for label, text in blocks if label == b"CERTIFICATE"]
-    if not keys or not certificates:
-        raise SpecError(f"{CERTIFICATE}: must hold a certificate and its private key (PEM)")
-    return {"tls.crt": b"".join(certificates), "tls.key": keys[0]}
-
-
-def _bytes(flag: str, path: Path) -> bytes:
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        raise SpecError(f"{flag} {path}: cannot be read") from error

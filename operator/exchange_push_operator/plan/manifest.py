@@ -53,7 +53,9 @@ def read_manifest(path: Path, namespace: str | None = None, usual: str = "defaul
     return completed(found[0], namespace, usual)
 
 
-def completed(document: Mapping[str, Any], namespace: str | None, usual: str) -> Resource:
+def completed(
+    document: Mapping[str, Any], namespace: str | None = None, usual: str = "default"
+) -> Resource:
     """The resource with every default.
 
     Raises: SpecError, naming the field.
@@ -74,6 +76,13 @@ def completed(document: Mapping[str, Any], namespace: str | None, usual: str) ->
         **_NOT_STORED_YET,
     }
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": _KIND, "metadata": made, "spec": spec}
+
+
+def in_place_of(stored: Resource, resource: Resource) -> Resource:
+    """The resource once it is applied over the one that is stored: what is known of that stays."""
+    kept = {name: stored["metadata"][name] for name in _NOT_STORED_YET}
+    metadata = {**resource["metadata"], **kept}
+    return {**resource, "metadata": metadata, "status": stored.get("status") or {}}
 
 
 def _documents(path: Path) -> Iterator[Any]:

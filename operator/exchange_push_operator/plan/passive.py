@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from datetime import timedelta
+from dataclasses import dataclass, field, replace
+from datetime import datetime, timedelta
 from enum import IntEnum
 from typing import Any
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conditions import IN_SYNC, STALLED_CONDITION
-from exchange_push_operator.core.config import SUSPENDED
+from exchange_push_operator.core.config import SUSPENDED, PushConfig
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES
-from exchange_push_operator.reconcile import Memory, World, reconcile
+from exchange_push_operator.plan.leave import Leave, asked
+from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 
 _FIRST_STAGE = "PrerequisitesMet"
 
@@ -31,31 +32,26 @@ class Verdict(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Planned:
-    """What a passive pass saw. ``steps``: what may be performed now, in order, with its stage.
+    """What a passive pass saw.
 
+    ``steps``: what comes first, in order, with its stage; ``waiting``: what else the plan has.
     ``graph`` is ``https://host`` of the cloud, ``tenant_id`` whose it is ("" where nobody signed
-    in).
+    in). ``plan_hash`` is that of status; "" without a plan, and where the cluster has not told what
+    was changed last, because an approval is for one time.
     """
 
     name: str
     graph: str
     status: Mapping[str, Any]
     steps: tuple[tuple[str, Step], ...]
+    waiting: tuple[tuple[str, Step], ...] = ()
+    plan_hash: str = ""
+    leave: Leave = field(default_factory=Leave)
 
     @property
     def tenant_id(self) -> str:
         """The tenant that the Graph calls are for."""
         return str(self.status.get("tenantId") or "")
-
-    @property
-    def plan_hash(self) -> str:
-        """As in status; "" where nothing is planned."""
-        return str(self.status.get("planHash") or "")
-
-    @property
-    def held_back(self) -> int:
-        """How many changes wait for something that stands in the way of all."""
-        return max(0, len(self.status.get("plannedChanges") or ()) - len(self.steps))
 
     @property
     def in_the_way(self) -> tuple[str, ...]:
@@ -77,30 +73,38 @@ def look(resource: Resource, world: World) -> Planned:
 
     Raises: SpecError.
     """
-    asked = _asked(resource)
-    config = parse(asked)
+    config, awake = parse(resource), _awake(resource)
     if config.deleting:
         raise SpecError(f"{config.namespace}/{config.name} is being deleted; nothing is planned")
     passive = replace(world, read_only=True, unreachable_grace=timedelta(0))
     memory = Memory()
-    outcome = reconcile(asked, tuple, passive, memory)
+    outcome = reconcile(awake, tuple, passive, memory)
     if outcome.requeue.kind == "now":  # by now it is known which organization it is
-        outcome = reconcile({**asked, "status": outcome.status}, tuple, passive, memory)
+        outcome = reconcile({**awake, "status": outcome.status}, tuple, passive, memory)
+    return _planned(config, outcome, world.clock())
+
+
+def _planned(config: PushConfig, outcome: Outcome, now: datetime) -> Planned:
+    stored = config.uid != ""
+    plan_hash = str(outcome.status.get("planHash") or "") if stored else ""
     return Planned(
         name=f"{config.namespace}/{config.name}",
         graph=config.tenant.cloud.graph,
         status=outcome.status,
         steps=outcome.planned,
+        waiting=tuple(named for named in outcome.foreseen if named not in outcome.planned),
+        plan_hash=plan_hash,
+        leave=asked(config, plan_hash, now),
     )
 
 
-def _asked(resource: Resource) -> Resource:
+def _awake(resource: Resource) -> Resource:
     """Who asks for a plan wants one: not a suspension, nor a finalizer that is to be written."""
-    asked: dict[str, Any] = copy.deepcopy(dict(resource))
-    asked["spec"]["suspend"] = False
-    asked["metadata"].pop("finalizers", None)
-    (asked["metadata"].get("annotations") or {}).pop(SUSPENDED, None)
-    return asked
+    awake: dict[str, Any] = copy.deepcopy(dict(resource))
+    awake["spec"]["suspend"] = False
+    awake["metadata"].pop("finalizers", None)
+    (awake["metadata"].get("annotations") or {}).pop(SUSPENDED, None)
+    return awake
 
 
 def _stops(condition: Mapping[str, Any], stages_with_steps: set[str]) -> bool:

@@ -10,7 +10,7 @@ from exchange_push_operator.core import by_hand
 from exchange_push_operator.core.commands import Cmdlet, GraphRequest, quoted
 from exchange_push_operator.core.plan import Guard, Step
 from exchange_push_operator.plan.passive import Planned
-from exchange_push_operator.plan.text import AFTERWARDS, headline
+from exchange_push_operator.plan.text import AFTERWARDS, THEN, headline
 
 # Windows' own: they act on the computer that they run on, and no Exchange session has them.
 _WINDOWS = ("Restart-Service", "Restart-WebAppPool")
@@ -41,6 +41,8 @@ def _body(planned: Planned) -> Iterator[str]:
     yield "# Read it, then run it in the Exchange Management Shell, soon after it was made."
     yield "# It stops at the first error."
     yield f"# {AFTERWARDS}"
+    if not planned.leave.given:
+        yield from (f"# {text}" for text in planned.leave.told())
     for name in _functions(commands):
         yield from ("", _function(name))
     yield from ("", *_OPENING)
@@ -50,6 +52,9 @@ def _body(planned: Planned) -> Iterator[str]:
         yield from ("", f"# {number}. {stage}: {step.action} ({step.target})")
         yield from lines(planned.graph, step)
     yield from ("", _CLOSING)
+    if planned.waiting:
+        yield from ("", f"# {THEN} not in this script.")
+    yield from (f"# {stage}: {step.action} ({step.target})" for stage, step in planned.waiting)
 
 
 def lines(graph: str, step: Step) -> list[str]:

@@ -29,7 +29,9 @@ class Outcome:
     """The whole new status, when to look again, and what to tell.
 
     ``finalizer``: True, our finalizer must be on the object before anything is changed; False, it
-    must go; None, leave it as it is.
+    must go; None, leave it as it is. ``planned``: the steps that nothing but leave holds back, in
+    the order in which they are performed, ``foreseen``: every step of the plan, each with the
+    condition of its stage.
     """
 
     status: Mapping[str, Any]
@@ -39,6 +41,7 @@ class Outcome:
     finalizer: bool | None = None
     drift: Drift = field(default_factory=Drift)
     planned: tuple[tuple[str, Step], ...] = ()
+    foreseen: tuple[tuple[str, Step], ...] = ()
 
     def result(self, *, wrote: bool) -> str:
         """One of ``RESULTS``: ``noop`` where nothing was written, not even the status."""

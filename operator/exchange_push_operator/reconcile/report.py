@@ -32,7 +32,7 @@ from exchange_push_operator.core.status import with_findings
 from exchange_push_operator.reconcile.drifting import drifted
 from exchange_push_operator.reconcile.events import events, follows, next_stage
 from exchange_push_operator.reconcile.facts import facts
-from exchange_push_operator.reconcile.judge import Plans
+from exchange_push_operator.reconcile.judge import Plans, foreseen
 from exchange_push_operator.reconcile.outcome import Outcome, requeue
 from exchange_push_operator.reconcile.permission import awaits_administrator
 from exchange_push_operator.reconcile.planned import planned
@@ -72,6 +72,7 @@ def report(
         events=events(config.status, status, done, drift=drift),
         changes=tuple(f"{s.text} on {s.server}" if s.server else s.text for s in done),
         planned=tuple(permitted(result)),
+        foreseen=tuple(foreseen(result.plans)),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -10,6 +9,7 @@ from dataclasses import dataclass
 from exchange_push_operator.selftest.evidence import Evidence
 from exchange_push_operator.selftest.finding import Finding, Verdict
 from exchange_push_operator.selftest.questions import QUESTIONS, Question
+from exchange_push_operator.workstation import forms
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,11 +39,11 @@ def judged(evidence: Evidence, version: str) -> Report:
 
 def as_text(report: Report) -> str:
     """One line for each question."""
-    width = max(len(question.name) for question, _ in report.rows)
-    lines = [f"{report.server}: read-only self-test of exchange-push-operator {report.version}", ""]
-    for question, finding in report.rows:
-        lines.append(f"{finding.verdict.value:<11}  {question.name:<{width}}  {finding.text}")
-    return "\n".join([*lines, "", report.summary()]) + "\n"
+    rows = [
+        (finding.verdict.value, question.name, finding.text) for question, finding in report.rows
+    ]
+    head = f"{report.server}: read-only self-test of exchange-push-operator {report.version}"
+    return "\n".join([head, "", *forms.columns(rows), "", report.summary()]) + "\n"
 
 
 def as_markdown(report: Report) -> str:
@@ -70,7 +70,7 @@ def as_json(report: Report) -> str:
             for q, f in report.rows
         ],
     }
-    return json.dumps(document, indent=2) + "\n"
+    return forms.as_json(document)
 
 
 FORMS: Mapping[str, Callable[[Report], str]] = {
