@@ -33,6 +33,13 @@ ex2.corp.fabrikam.com  yes    15.2.2562.17  Present      Succeeded
 DATE                  DAYS  WHAT
 2031-10-22T09:00:00Z  1796  end of certificate 0000000000000000000000000000000000000001
 2031-10-22T09:00:00Z  1796  end of the key in Entra ID
+
+CHANGED               OUTCOME    ACTION                              TARGET
+2026-11-21T09:00:01Z  Succeeded  Restart the health manager          ex2.corp.fabrikam.com
+2026-11-21T09:00:01Z  Succeeded  Restart the health manager          ex1.corp.fabrikam.com
+2026-11-21T09:00:01Z  Succeeded  Enable the push notification proxy  fabrikam.com
+2026-11-21T09:00:01Z  Succeeded  Add a key credential                00000002-0000-0ff1-ce00-000...
+2026-11-21T09:00:01Z  Succeeded  Create the auth server              MicrosoftSts
 """
 
 
@@ -83,3 +90,33 @@ def test_what_a_server_said_cannot_move_the_cursor() -> None:
 )
 def test_the_first_line_has_the_mode(name: str, word: str) -> None:
     assert word in draw(recorded(name), NOW, 120).splitlines()[0]
+
+
+def test_a_plan_that_waits_for_approval_says_what_to_set() -> None:
+    situation = recorded("awaiting-approval")
+    plan = situation["status"]["planHash"]
+    drawn = draw(situation, NOW, 120)
+    assert f"PLANNED {plan} " in drawn
+    assert f"Approval: none; to approve this plan, set spec.approvedPlan to {plan}." in drawn
+    situation["spec"]["approvedPlan"] = plan
+    assert "Approval: stands" in draw(situation, NOW, 120)
+
+
+def test_a_plan_that_waits_for_a_window_says_when_it_opens() -> None:
+    drawn = draw(recorded("outside-window"), NOW, 120)
+    assert "2026-11-21T21:00:00Z  0     a change window opens" in drawn
+    assert "When: not before the change window that opens at 2026-11-21T21:00:00Z." in drawn
+
+
+def test_a_resource_that_cannot_be_read_is_drawn_all_the_same() -> None:
+    situation = recorded("outside-window")
+    situation["spec"]["changeWindows"][0]["timeZone"] = "Europe/Atlantis"
+    assert "STAGE " in draw(situation, NOW, 120)
+
+
+def test_the_newest_five_changes_are_shown() -> None:
+    situation = recorded("ready")
+    (newest, *_) = situation["status"]["history"]
+    situation["status"]["history"] = [{**newest, "target": f"change-{n}"} for n in range(10)]
+    drawn = draw(situation, NOW, 120)
+    assert [n for n in range(10) if f"change-{n}" in drawn] == [0, 1, 2, 3, 4]

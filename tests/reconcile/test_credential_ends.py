@@ -7,7 +7,7 @@ from datetime import timedelta
 import pytest
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from exchange_push_operator.core.x509 import utc_text
+from exchange_push_operator.core.timestamps import utc_text
 from lab.in_process import BY_SECRET, Lab, lab
 from lab.microsoft365.directory import KeyCredential
 from lab.microsoft365.sample import CLIENT, client_certificate, principal

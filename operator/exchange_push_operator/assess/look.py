@@ -174,7 +174,7 @@ def _session(config: PushConfig, doors: Doors, known: Known) -> Session:
     world = World(
         secrets=GivenSecrets({}),
         accounts=GivenSecrets({}),
-        exchange=lambda _access: doors.exchange,
+        exchange=lambda _access, _wanted: doors.exchange,
         graph=no_graph,
         metadata=doors.metadata,
         policy=Policy,

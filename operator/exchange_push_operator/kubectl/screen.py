@@ -1,4 +1,4 @@
-"""The state of a resource on one screen: stages, servers and dates."""
+"""The state of a resource on one screen: stages, servers, dates, and its changes."""
 
 from __future__ import annotations
 
@@ -10,26 +10,39 @@ from typing import Any
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conditions import IN_SYNC, READY, find
 from exchange_push_operator.core.config import SUSPENDED
+from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.status import STAGE_CONDITIONS
-from exchange_push_operator.core.timestamps import parse_utc
+from exchange_push_operator.core.timestamps import parse_utc, utc_text
+from exchange_push_operator.plan.leave import Leave, asked
 from exchange_push_operator.workstation.forms import cut, one_line, table
 
 _INDENT = " " * 9
+_NEWEST = 5  # of status.history
 
 
 def draw(resource: Resource, now: datetime, width: int) -> str:
     """No line is longer than ``width``, but for the message of Ready, which is wrapped."""
     status = resource.get("status") or {}
+    leave = _leave(resource, status, now)
     parts = (
         _head(resource, status, width),
         _stages(resource, status, width),
         _servers(status, width),
-        _dates(status, now, width),
-        _planned(status, width),
+        _dates(status, leave, now, width),
+        _planned(status, leave, width),
+        _history(status, width),
         _advisories(status, width),
     )
     blocks = ("\n".join(lines) for lines in (list(part) for part in parts) if lines)
     return "\n\n".join(blocks) + "\n"
+
+
+def _leave(resource: Resource, status: Mapping[str, Any], now: datetime) -> Leave:
+    try:
+        return asked(parse(resource), str(status.get("planHash") or ""), now)
+    except SpecError:  # Ready says what is wrong with it
+        return Leave()
 
 
 def _head(resource: Resource, status: Mapping[str, Any], width: int) -> Iterator[str]:
@@ -93,8 +106,11 @@ def _note(row: Mapping[str, Any]) -> str:
     return ": ".join(part for part in parts if part)
 
 
-def _dates(status: Mapping[str, Any], now: datetime, width: int) -> Iterator[str]:
-    rows = [(text, _days(text, now), what) for text, what in sorted(_moments(status))]
+def _dates(status: Mapping[str, Any], leave: Leave, now: datetime, width: int) -> Iterator[str]:
+    moments = list(_moments(status))
+    if leave.opening is not None:
+        moments.append((utc_text(leave.opening), "a change window opens"))
+    rows = [(text, _days(text, now), what) for text, what in sorted(moments)]
     return table(("DATE", "DAYS", "WHAT"), rows, width)
 
 
@@ -118,12 +134,22 @@ def _days(text: str, now: datetime) -> str:
     return str((parse_utc(text) - now).days)
 
 
-def _planned(status: Mapping[str, Any], width: int) -> Iterator[str]:
+def _planned(status: Mapping[str, Any], leave: Leave, width: int) -> Iterator[str]:
     rows = [
         (change["stage"], change["action"], change["target"])
         for change in status.get("plannedChanges") or ()
     ]
-    return table((f"PLANNED {status.get('planHash', '')}", "ACTION", "TARGET"), rows, width)
+    if rows:
+        yield from table((f"PLANNED {leave.plan}", "ACTION", "TARGET"), rows, width)
+        yield from (cut(line, width) for line in leave.told())
+
+
+def _history(status: Mapping[str, Any], width: int) -> Iterator[str]:
+    rows = [
+        (entry["time"], entry["outcome"], entry["action"], entry["target"])
+        for entry in (status.get("history") or ())[:_NEWEST]
+    ]
+    return table(("CHANGED", "OUTCOME", "ACTION", "TARGET"), rows, width)
 
 
 def _advisories(status: Mapping[str, Any], width: int) -> Iterator[str]:
