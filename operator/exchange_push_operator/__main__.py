@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping, Sequence
 from exchange_push_operator import command_line
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.settings import NAME, read
+from exchange_push_operator.workstation.ending import ended
 
 # ruff: noqa: PLC0415 - see above
 
@@ -19,8 +20,15 @@ from exchange_push_operator.settings import NAME, read
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command; 2 for what cannot be understood. ``run``: 0 after a clean stop, else 1."""
     given = command_line.parse(sys.argv[1:] if arguments is None else arguments)
+    if given.command == "run":  # it has its own way with signals
+        return _told(lambda: _run(given))
+    return ended(NAME, lambda: _told(lambda: _LOOKS[given.command](given)))
+
+
+def _told(command: Callable[[], int]) -> int:
+    """What cannot be understood or done is one line and 2."""
     try:
-        return _COMMANDS[given.command](given)
+        return command()
     except SpecError as error:
         sys.stderr.write(f"{NAME}: {error}\n")
         return 2
@@ -61,8 +69,7 @@ def _host_script(given: argparse.Namespace) -> int:
     return 0
 
 
-_COMMANDS: Mapping[str, Callable[[argparse.Namespace], int]] = {
-    "run": _run,
+_LOOKS: Mapping[str, Callable[[argparse.Namespace], int]] = {
     "assess": _assess,
     "plan": _plan,
     "selftest": _selftest,

@@ -63,6 +63,7 @@ def _add_host_script(commands: argparse._SubParsersAction[Parser]) -> None:
         "there with spec.exchange.connection.hostScript: Installed.",
         allow_abbrev=False,
     )
+    parser.set_defaults(parser=parser)
     other = parser.add_mutually_exclusive_group()
     other.add_argument("--sha256", action="store_true", help="print its SHA-256 instead")
     other.add_argument(

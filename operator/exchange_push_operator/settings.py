@@ -9,12 +9,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, TextIO
 
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.setting_options import NAME, OPTIONS, PREFIX, Option
 
-__all__ = ["NAME", "PREFIX", "Parser", "Settings", "add_arguments", "read"]
+__all__ = ["NAME", "PREFIX", "Parser", "Settings", "add_arguments", "in_colour", "read"]
 
 # As argparse words it.
 _VALUE_FOR_A_SWITCH = re.compile(r"argument (--[a-z-]+): ignored explicit argument .*", re.DOTALL)
@@ -80,14 +80,31 @@ class Parser(argparse.ArgumentParser):
         given, unknown = self.parse_known_args(arguments)
         if unknown:
             told: Parser = getattr(given, "parser", self)
-            told.error(f"unrecognized arguments: {' '.join(unknown)}")
+            told.error(f"{_named(unknown)}; '{told.prog} --help' lists what there is")
         return given
+
+
+def _named(unknown: Sequence[str]) -> str:
+    """What is unknown, without its value: that may be a password."""
+    flag = unknown[0].partition("=")[0]
+    if not flag.startswith("-"):
+        return "there is a word too much"
+    if flag == "--password":
+        return "--password: a password is no argument, for all would see it"
+    return f"{flag}: there is no such flag"
 
 
 def add_arguments(run: Parser) -> None:
     """The flags of ``run``."""
     for option in OPTIONS:
         _add(run, option)
+
+
+def in_colour(stream: TextIO, environment: Mapping[str, str] | None = None) -> bool:
+    """A terminal that can, unless the person wants none (https://no-color.org)."""
+    environment = os.environ if environment is None else environment
+    wanted = not environment.get("NO_COLOR") and environment.get("TERM") != "dumb"
+    return wanted and stream.isatty()
 
 
 def _add(parser: argparse.ArgumentParser, option: Option) -> None:

@@ -61,9 +61,10 @@ def test_what_the_crd_does_not_allow_is_named(
 ) -> None:
     document = copy.deepcopy(EXAMPLE)
     document["spec"] = merged(document["spec"], change)
+    file = written(tmp_path, document)
     with pytest.raises(SpecError) as caught:
-        read_manifest(written(tmp_path, document))
-    assert str(caught.value).startswith(told)
+        read_manifest(file)
+    assert str(caught.value).startswith(f"{file}: {told}")
 
 
 def test_one_resource_is_found_among_others_of_its_file(tmp_path: Path) -> None:
@@ -71,7 +72,7 @@ def test_one_resource_is_found_among_others_of_its_file(tmp_path: Path) -> None:
     assert read_manifest(written(tmp_path, other, EXAMPLE))["metadata"]["name"] == "fabrikam"
     with pytest.raises(SpecError, match="holds 2 resources"):
         read_manifest(written(tmp_path, EXAMPLE, EXAMPLE))
-    with pytest.raises(SpecError, match="holds 0 resources"):
+    with pytest.raises(SpecError, match="holds no resource"):
         read_manifest(written(tmp_path, other))
 
 
@@ -90,3 +91,16 @@ def test_what_is_no_yaml_is_said_in_one_line(tmp_path: Path, text: str) -> None:
     with pytest.raises(SpecError) as caught:
         read_manifest(file)
     assert "\n" not in str(caught.value)
+
+
+def test_a_field_that_is_not_there_is_told_with_those_that_are(tmp_path: Path) -> None:
+    document = {**EXAMPLE, "spec": {**EXAMPLE["spec"], "colour": "red"}}
+    with pytest.raises(SpecError, match=r"spec\.colour: there is no such field; spec has .*tenant"):
+        read_manifest(written(tmp_path, document))
+
+
+def test_what_is_no_yaml_is_told_with_its_line(tmp_path: Path) -> None:
+    file = tmp_path / "pushconfig.yaml"
+    file.write_text("spec:\n  a: [\n")
+    with pytest.raises(SpecError, match=r"is not YAML: line 3, column 1: expected"):
+        read_manifest(file)

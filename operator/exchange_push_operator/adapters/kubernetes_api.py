@@ -161,7 +161,8 @@ def _load_file(path: Path | None, configuration: Configuration, context: str | N
         )
         raise SpecError(message) from error
     except (ConfigException, OSError, YAMLError, ValueError) as error:
-        message = f"{flag} cannot be used: {_cause(error)}"
+        other = "" if path else "; name another with --kubeconfig, KUBECONFIG or --context"
+        message = f"{flag} cannot be used: {_cause(error)}{other}"
         raise SpecError(message) from error
 
 

@@ -65,9 +65,21 @@ class Person:
         answer = self._api.call("GET", path) or {}
         return list(answer.get("items") or ())
 
+    def listed(self, *, everywhere: bool) -> Sequence[Resource]:
+        """All resources of the cluster, or of the namespace.
+
+        Raises: Refused: not for this person. PushError: as every call.
+        """
+        place = "" if everywhere else f"/namespaces/{self.namespace}"
+        answer = self._api.call("GET", f"/apis/{GROUP}/{VERSION}{place}/{PLURAL}") or {}
+        return list(answer.get("items") or ())
+
     def _found(self, name: str, resource: Any) -> Resource:
         if resource is None:
-            message = f"there is no {PLURAL} {self.namespace}/{name}; name another --namespace"
+            message = (
+                f"there is no ExchangePushConfig {self.namespace}/{name}; "
+                f"kubectl get {PLURAL} -A lists what there is"
+            )
             raise SpecError(message)
         found: Resource = resource
         return found

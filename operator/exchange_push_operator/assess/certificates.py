@@ -16,8 +16,9 @@ from exchange_push_operator.core.x509 import Certificate
 # Microsoft's HealthChecker: green from 60 days on.
 _SOON = timedelta(days=60)
 _STAGE = (
-    ": stage the next one (MonitorExchangeAuthCertificate.ps1, or spec.certificate.policy Manage)"
+    "; stage the next one (MonitorExchangeAuthCertificate.ps1, or spec.certificate.policy Manage)"
 )
+_IN_TIME = "; the next one is to be staged 60 days before"
 _HELD: Mapping[Held, str] = {
     Held.WITH_KEY: "with its private key",
     Held.WITHOUT_KEY: "WITHOUT its private key",
@@ -101,7 +102,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
     if current is None or not current.valid_at(evidence.now):
         return
     soon = current.not_after - evidence.now < _SOON and not auth.next
-    staged = "; the next one is staged" if auth.next else ""
+    staged = "; the next one is staged" if auth.next else _IN_TIME
     yield Finding(
         Level.ATTENTION if soon else Level.NOTICE,
         "Auth certificate",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,21 +16,22 @@ from exchange_push_operator.adapters.graph_msal import EntraGraphs
 from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
 from exchange_push_operator.assess.look import Asked, Doors, look
 from exchange_push_operator.assess.report import FORMS, Report, as_text, judged
-from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.assess.written import as_yaml
 from exchange_push_operator.core.client_certificate import check_client_certificate
 from exchange_push_operator.core.clouds import CLOUDS, Cloud
 from exchange_push_operator.core.errors import PushError, SpecError, Unreachable
 from exchange_push_operator.core.ports import Graph, GraphAccess, Sensitive
-from exchange_push_operator.settings import NAME
+from exchange_push_operator.settings import NAME, in_colour
 from exchange_push_operator.workstation import application, exchange, outside
+from exchange_push_operator.workstation.asking import ask_at_terminal
 from exchange_push_operator.workstation.flags import CERTIFICATE, SECRET
+from exchange_push_operator.workstation.wording import for_a_workstation
 
 
 def run(
     options: argparse.Namespace,
     *,
-    ask: exchange.Ask = getpass.getpass,
+    ask: exchange.Ask = ask_at_terminal,
     wire: WireFactory = open_wire,
 ) -> int:
     """Look, print the report, write the resource; the exit code. Tests give another ``wire``.
@@ -49,9 +49,9 @@ def run(
         except PushError as error:
             sys.stderr.write(f"{NAME}: {for_a_workstation(str(error))}\n")
             return 2
+    sys.stdout.write(_printed(options.output, report))
     if options.write is not None:
         _write(options.write, as_yaml(evidence, report.version))
-    sys.stdout.write(_printed(options.output, report))
     return report.exit_code
 
 
@@ -65,6 +65,8 @@ def _check(options: argparse.Namespace) -> None:
     if options.write is not None and options.write.exists():
         message = f"--write {options.write}: exists and is not overwritten; name another file"
         raise SpecError(message)
+    if options.write is not None and not options.write.parent.is_dir():
+        raise SpecError(f"--write {options.write}: there is no folder {options.write.parent}")
 
 
 def _asked(options: argparse.Namespace) -> Asked:
@@ -126,7 +128,7 @@ def _signed_in(graphs: EntraGraphs, access: GraphAccess | None, tenant_id: str) 
 
 def _printed(form: str, report: Report) -> str:
     if form == "text":
-        return as_text(report, colour=sys.stdout.isatty())
+        return as_text(report, colour=in_colour(sys.stdout))
     return FORMS[form](report)
 
 

@@ -30,13 +30,13 @@ class Deprecation:
 TABLE = (
     Deprecation("OWA for iPhone and iPad", date(2018, 5, 15), "ended; pushes were made for it"),
     Deprecation(
-        "Exchange 2013", date(2023, 4, 11), "out of support: update the server", "Exchange 2013"
+        "Exchange 2013", date(2023, 4, 11), "out of support; update the server", "Exchange 2013"
     ),
     Deprecation(
-        "Exchange 2016", date(2025, 10, 14), "out of support: update the server", "Exchange 2016"
+        "Exchange 2016", date(2025, 10, 14), "out of support; update the server", "Exchange 2016"
     ),
     Deprecation(
-        "Exchange 2019", date(2025, 10, 14), "out of support: update the server", "Exchange 2019"
+        "Exchange 2019", date(2025, 10, 14), "out of support; update the server", "Exchange 2019"
     ),
     Deprecation(
         "EWS through the shared first-party principal",

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from exchange_push_operator.assess import certificates
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section
-from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core import principal
 from exchange_push_operator.core.certificate_store import stored_certificates
 from exchange_push_operator.core.config import Target
@@ -18,6 +17,7 @@ from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.key_credentials import KeyCredential
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.x509 import Certificate
+from exchange_push_operator.workstation.wording import for_a_workstation
 
 _UNKNOWN = "unknown certificate"
 _NAMES = {
@@ -102,5 +102,6 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         for entry in entries:
             current = belongs(evidence, entry) == "current certificate"
             if current and entry.ends and not entry.expired(evidence.now):
-                text = f"the key of the current certificate, {entry.digest}, ends there"
+                key = f"the key of the current certificate, {entry.digest}, ends there"
+                text = f"{key}; add one with a later end before, if the certificate lives longer"
                 yield Finding(Level.NOTICE, "Entra ID", text, entry.ends)

@@ -66,7 +66,7 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
             yield Finding(
                 Level.ATTENTION,
                 server,
-                f"{'; '.join(trouble)}: allow it outbound HTTPS there, or name a proxy "
+                f"{', '.join(trouble)}; allow it outbound HTTPS there, or name a proxy "
                 "(Set-ExchangeServer -InternetWebProxy)",
             )
 

@@ -6,18 +6,34 @@ from collections.abc import Iterator
 
 from exchange_push_operator.assess import certificates
 from exchange_push_operator.assess.evidence import Evidence
-from exchange_push_operator.assess.finding import Level, Row, Section
+from exchange_push_operator.assess.finding import Finding, Level, Row, Section
 from exchange_push_operator.core import dedicated_application, organization, server_advice
 from exchange_push_operator.core.builds import Build, builds
 from exchange_push_operator.core.errors import PushError
 from exchange_push_operator.core.exchange_server import ExchangeServer, product
+from exchange_push_operator.core.probe_errors import CURES
 from exchange_push_operator.core.reading import reading
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.stages.prerequisites import OLDEST
 
 
 def section(evidence: Evidence) -> Section:
     """A row for each server that the Auth certificate concerns."""
     return Section("Servers", tuple(_rows(evidence)))
+
+
+def findings(evidence: Evidence) -> Iterator[Finding]:
+    """Servers whose push component is off, where the probe does not say so."""
+    if evidence.plans["Verified"].finding.reason is Reason.COMPONENT_INACTIVE:
+        return
+    for name in evidence.observed.answered:
+        try:
+            with reading(name):
+                local = organization.local_server(evidence.observed, name)
+        except PushError:
+            continue  # a stage tells it
+        if local.push_inactive and not local.maintenance:
+            yield Finding(Level.ATTENTION, name, CURES[Reason.COMPONENT_INACTIVE])
 
 
 def _rows(evidence: Evidence) -> Iterator[Row]:

@@ -6,17 +6,19 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 
 from exchange_push_operator.assess import first_look
+from exchange_push_operator.assess.cures import failed_try, of_try, with_cure
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Row, Section
-from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core import dedicated_application, organization, probes, push_proxy
 from exchange_push_operator.core.builds import builds
 from exchange_push_operator.core.config import EXCHANGE_ONLINE
 from exchange_push_operator.core.errors import PushError
-from exchange_push_operator.core.probe_errors import CURES, cause
+from exchange_push_operator.core.probe_errors import cause
 from exchange_push_operator.core.reading import reading
+from exchange_push_operator.workstation.wording import for_a_workstation
 
 _NOT_SEEN = "not seen"
+_BY_HAND = "look with Enable-PushNotificationProxy -WhatIf as an administrator"
 
 
 def section(evidence: Evidence) -> Section:
@@ -91,7 +93,7 @@ def _signs_as(evidence: Evidence) -> Iterator[Row]:
 def _proxy(evidence: Evidence) -> Iterator[Row]:
     found = push_proxy.read(evidence.observed)
     if found is None:
-        yield Row(_NOT_SEEN, "Exchange does not show the push proxy", Level.ATTENTION)
+        yield Row(_NOT_SEEN, f"Exchange does not show the push proxy; {_BY_HAND}", Level.ATTENTION)
     elif found.enabled:
         yield Row("push proxy", f"enabled for {found.organization or '-'} at {found.uri or '-'}")
     else:
@@ -110,8 +112,13 @@ def _tries(evidence: Evidence) -> Iterator[Row]:
             if probes.succeeded(answer.rows):
                 yield Row(f"{name} on {server}", "succeeded")
                 continue
-            words = str(answer.error) if answer.error else probes.words(answer.rows)
-            yield Row(f"{name} on {server}", probes.shown(words), Level.ATTENTION)
+            if answer.error:
+                yield Row(f"{name} on {server}", probes.shown(str(answer.error)), Level.ATTENTION)
+                continue
+            words = probes.words(answer.rows)
+            why = cause("", words or "-") if name == "token" else cause(words, None)
+            text = with_cure(probes.shown(words), of_try(why))
+            yield Row(f"{name} on {server}", text, Level.ATTENTION)
 
 
 def findings(evidence: Evidence) -> Iterator[Finding]:
@@ -132,7 +139,5 @@ def findings(evidence: Evidence) -> Iterator[Finding]:
         answer = evidence.observed.cmdlets.get((server, look))
         if answer is None or answer.error or probes.succeeded(answer.rows):
             continue
-        words = probes.words(answer.rows)
-        yield Finding(
-            Level.BROKEN, server, f"Test-OAuthConnectivity: {CURES[cause('', words or '-')]}"
-        )
+        why = cause("", probes.words(answer.rows) or "-")
+        yield Finding(Level.BROKEN, server, f"Test-OAuthConnectivity: {failed_try(why)}")

@@ -9,21 +9,22 @@ from collections.abc import Iterator
 
 from exchange_push_operator.assess import (
     certificates,
+    cures,
     deprecations,
     keys,
     reach,
     servers,
     trust,
 )
+from exchange_push_operator.assess.cures import with_cure
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.assess.finding import Finding, Level, Section, ordered
-from exchange_push_operator.assess.wording import for_a_workstation
 from exchange_push_operator.core.plan import Plan
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.stages.verification import OWN_WORDS
+from exchange_push_operator.workstation.wording import for_a_workstation
 
 _SECTIONS = (servers, certificates, trust, keys, reach, deprecations)
-_OF_THEIR_OWN = (certificates, trust, keys, reach, deprecations)
 # What is no trouble by itself: something else is, or nothing was to be looked at.
 _FOLLOWS = frozenset(
     {Reason.WAITS_FOR_CONFIGURATION, Reason.WAITS_FOR_CERTIFICATE, Reason.NOT_MANAGED}
@@ -48,7 +49,7 @@ def findings(evidence: Evidence) -> tuple[Finding, ...]:
 def _all(evidence: Evidence) -> Iterator[Finding]:
     for condition, plan in evidence.plans.items():
         yield from _of_stage(condition, plan)
-    for one in _OF_THEIR_OWN:
+    for one in _SECTIONS:
         yield from one.findings(evidence)
     for text in evidence.troubles:
         yield Finding(Level.ATTENTION, "not seen", text)
@@ -64,12 +65,15 @@ def _of_stage(condition: str, plan: Plan) -> Iterator[Finding]:
         text = found.message.replace(OWN_WORDS, "")  # there is no status; the facts have them
         if found.reason in _UNSEEN:
             text = for_a_workstation(text)
+        text = with_cure(text, cures.of_stage(plan))
         yield Finding(Level.ATTENTION if mild else Level.BROKEN, condition, text)
     elif found.status == "Unknown" and found.reason not in _FOLLOWS:
         gone = found.reason is Reason.PROBE_NOT_AVAILABLE
-        yield Finding(Level.NOTICE if gone else Level.ATTENTION, condition, found.message)
+        text = with_cure(for_a_workstation(found.message), cures.of_stage(plan))
+        yield Finding(Level.NOTICE if gone else Level.ATTENTION, condition, text)
     for advisory in plan.advisories:
         news = advisory.type in _NEWS or advisory.message == found.message
         level = Level.NOTICE if news else Level.ATTENTION
         if advisory.type not in ("ServiceGone", "ProbeNotAvailable"):  # the stage has said it
-            yield Finding(level, advisory.type, advisory.message)
+            text = with_cure(for_a_workstation(advisory.message), cures.of_advisory(advisory))
+            yield Finding(level, advisory.type, text)

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
+from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused
 from exchange_push_operator.core.reasons import Reason
@@ -25,6 +26,19 @@ class Peer:
 
 Peers: TypeAlias = Callable[[str], Sequence[Peer]]
 """Gives the other resources of an organisation, as they are known at this moment."""
+
+
+def peer_of(resource: Resource) -> Peer:
+    """What the resource is to others."""
+    metadata: Mapping[str, Any] = resource["metadata"]
+    return Peer(
+        namespace=metadata["namespace"],
+        name=metadata["name"],
+        uid=metadata["uid"],
+        created=metadata["creationTimestamp"],
+        organization_id=(resource.get("status") or {}).get("organizationId"),
+        deleting="deletionTimestamp" in metadata,
+    )
 
 
 def older_peer(config: PushConfig, organization_id: str, peers: Iterable[Peer]) -> str | None:

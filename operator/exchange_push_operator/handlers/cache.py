@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import ABANDON, RECONCILE_REQUESTED_AT, SUSPENDED
-from exchange_push_operator.core.conflict import Peer
+from exchange_push_operator.core.conflict import Peer, peer_of
 from exchange_push_operator.handlers.workqueue import Key
 
 # Annotations that ask for something; all others are none of our business.
@@ -131,14 +131,7 @@ def _known(key: Key, resource: Resource) -> Known:
     return Known(
         signature=signature(resource),
         version=metadata["resourceVersion"],
-        peer=Peer(
-            namespace=key[0],
-            name=key[1],
-            uid=metadata["uid"],
-            created=metadata["creationTimestamp"],
-            organization_id=status.get("organizationId"),
-            deleting="deletionTimestamp" in metadata,
-        ),
+        peer=peer_of(resource),
         lane=status.get("organizationId") or _first_server(resource) or "/".join(key),
     )
 

@@ -12,20 +12,26 @@ from typing import Any
 from exchange_push_operator.adapters import clock
 from exchange_push_operator.adapters.kubernetes_person import Person
 from exchange_push_operator.core.config import RECONCILE_REQUESTED_AT, SUSPENDED
-from exchange_push_operator.core.errors import PushError, SpecError
+from exchange_push_operator.core.errors import PushError, Refused, SpecError, Unreachable
 from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.kubectl.screen import draw
 from exchange_push_operator.plan import flags as plan
 from exchange_push_operator.settings import NAME, Parser
+from exchange_push_operator.workstation.ending import ended
 from exchange_push_operator.workstation.forms import table
 
 _PROG = "kubectl exchangepush"
 _WIDE = 1 << 20  # a pipe: nothing is cut
+_NARROW = 40
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command; 1 for every error. ``plan``: 2 for changes."""
     given = _parser().understood(sys.argv[1:] if arguments is None else arguments)
+    return ended(f"{_PROG} {given.command}", lambda: _done(given))
+
+
+def _done(given: argparse.Namespace) -> int:
     if given.command == "plan":
         from exchange_push_operator.plan.command import run  # noqa: PLC0415 - heavy, and for it alone
 
@@ -34,10 +40,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
         person = Person(given.kubeconfig, given.context, given.namespace)
         text = _ACTS[given.command][1](person, given.name)
     except PushError as error:
-        sys.stderr.write(f"{_PROG} {given.command}: {error}\n")
+        sys.stderr.write(f"{_PROG} {given.command}: {error}{_next(error)}\n")
         return 1
     sys.stdout.write(text)
     return 0
+
+
+def _next(error: PushError) -> str:
+    """What the API server's words leave out."""
+    if isinstance(error, Refused):
+        return "; ask for this right: docs/kubectl.md lists what each command needs"
+    return "; is this the right kubeconfig and context?" if isinstance(error, Unreachable) else ""
 
 
 def _status(person: Person, name: str) -> str:
@@ -81,7 +94,8 @@ def _resume(person: Person, name: str) -> str:
 
 def _reconcile(person: Person, name: str) -> str:
     person.annotate(name, {RECONCILE_REQUESTED_AT: utc_text(clock.now())})
-    return f"{person.namespace}/{name}: a pass is asked for; kubectl exchangepush status {name}\n"
+    look = f"{_PROG} status {name} -n {person.namespace}"
+    return f"{person.namespace}/{name}: a pass is asked for; {look}\n"
 
 
 _ACTS: Mapping[str, tuple[str, Callable[[Person, str], str]]] = {
@@ -122,12 +136,13 @@ def _add(
 def _add_name(parser: Parser) -> None:
     parser.status = 1
     parser.set_defaults(parser=parser)
-    parser.add_argument("name", metavar="NAME", help="the ExchangePushConfig")
+    parser.add_argument("name", type=plan.named, metavar="NAME", help="the ExchangePushConfig")
     plan.add_cluster_arguments(parser)
 
 
 def _width() -> int:
-    return shutil.get_terminal_size().columns if sys.stdout.isatty() else _WIDE
+    """Of the terminal, which is never so narrow that nothing can be told."""
+    return max(_NARROW, shutil.get_terminal_size().columns) if sys.stdout.isatty() else _WIDE
 
 
 if __name__ == "__main__":

@@ -23,6 +23,7 @@ def as_json(planned: Planned) -> str:
         "leave": planned.leave.document(),
         "plannedChanges": changes(planned.graph, planned.steps, planned.waiting),
         "inTheWay": list(planned.in_the_way),
+        "notLookedAt": list(planned.unseen),
         "conditions": list(planned.status.get("conditions") or ()),
         "advisories": list(planned.status.get("advisories") or ()),
     }

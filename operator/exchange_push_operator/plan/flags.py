@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from exchange_push_operator.setting_values import file
+from exchange_push_operator.setting_values import file, namespace, object_name
 from exchange_push_operator.settings import Parser
 from exchange_push_operator.workstation import flags
 
@@ -22,7 +22,9 @@ def add_arguments(parser: Parser) -> None:
     parser.status = 1
     parser.set_defaults(parser=parser)
     what = parser.add_mutually_exclusive_group(required=True)
-    what.add_argument("name", nargs="?", metavar="NAME", help="a resource of the cluster")
+    what.add_argument(
+        "name", nargs="?", type=named, metavar="NAME", help="a resource of the cluster"
+    )
     what.add_argument(
         "-f", "--filename", type=Path, metavar="FILE", help="a resource from a file (-: stdin)"
     )
@@ -39,10 +41,20 @@ def add_arguments(parser: Parser) -> None:
     flags.add_network(operator)
 
 
+def named(text: str) -> str:
+    """The name of a resource."""
+    return flags.read_by(object_name)(text)
+
+
 def add_cluster_arguments(parser: argparse.ArgumentParser) -> None:
     """Which cluster and namespace, as kubectl has them."""
     cluster = parser.add_argument_group("the cluster, as kubectl finds it")
-    cluster.add_argument("-n", "--namespace", metavar="NAME", help="default: the context's")
+    cluster.add_argument(
+        *("-n", "--namespace"),
+        type=flags.read_by(namespace),
+        metavar="NAME",
+        help="default: the context's",
+    )
     cluster.add_argument("--context", metavar="NAME", help="default: the current one")
     cluster.add_argument(
         "--kubeconfig", type=flags.read_by(file), metavar="FILE", help="default: KUBECONFIG"

@@ -47,10 +47,16 @@ def read_manifest(path: Path, namespace: str | None = None, usual: str = "defaul
     Raises:
         SpecError: it cannot be read, holds none or several, or one that the CRD does not allow.
     """
-    found = [it for it in _documents(path) if isinstance(it, dict) and it.get("kind") == _KIND]
+    file = "standard input" if str(path) == "-" else str(path)
+    documents = [it for it in _documents(path, file) if isinstance(it, dict)]
+    found = [it for it in documents if it.get("kind") == _KIND]
     if len(found) != 1:
-        raise SpecError(f"{path}: holds {len(found)} resources of kind {_KIND}; give a file of one")
-    return completed(found[0], namespace, usual)
+        count = f"{len(found)} resources" if found else "no resource"
+        raise SpecError(f"{file}: holds {count} of kind {_KIND}; give a file of one")
+    try:
+        return completed(found[0], namespace, usual)
+    except SpecError as error:
+        raise SpecError(f"{file}: {error}") from error
 
 
 def completed(
@@ -85,14 +91,23 @@ def in_place_of(stored: Resource, resource: Resource) -> Resource:
     return {**resource, "metadata": metadata, "status": stored.get("status") or {}}
 
 
-def _documents(path: Path) -> Iterator[Any]:
+def _documents(path: Path, file: str) -> Iterator[Any]:
     try:
         text = sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
         yield from list(yaml.load_all(text, Loader=_Loader))
     except (OSError, UnicodeDecodeError) as error:
-        raise SpecError(f"{path}: cannot be read as UTF-8 text") from error
+        why = getattr(error, "strerror", None) or "not UTF-8 text"
+        raise SpecError(f"{file}: cannot be read: {why}") from error
     except _BAD_VALUE as error:
-        raise SpecError(f"{path}: is not YAML: {' '.join(str(error).split())}") from error
+        raise SpecError(f"{file}: is not YAML: {_wrong(error)}") from error
+
+
+def _wrong(error: Exception) -> str:
+    """In one line; a parser's own text shows the place by a picture."""
+    if isinstance(error, yaml.MarkedYAMLError) and error.problem_mark:
+        mark = error.problem_mark
+        return f"line {mark.line + 1}, column {mark.column + 1}: {error.problem}"
+    return " ".join(str(error).split())
 
 
 @lru_cache(maxsize=1)
@@ -121,7 +136,8 @@ def _object(value: dict[str, Any], schema: Mapping[str, Any], where: str) -> dic
     known: Mapping[str, Any] = schema.get("properties") or {}
     unknown = sorted(str(key) for key in set(value) - set(known))
     if unknown:
-        raise SpecError(f"{where}.{unknown[0]}: there is no such field")
+        fields = ", ".join(known)
+        raise SpecError(f"{where}.{unknown[0]}: there is no such field; {where} has {fields}")
     for name, below in known.items():
         if name not in value and "default" in below:
             value[name] = copy.deepcopy(below["default"])

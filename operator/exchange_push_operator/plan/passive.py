@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import IntEnum
@@ -12,10 +12,12 @@ from typing import Any
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.conditions import IN_SYNC, STALLED_CONDITION
 from exchange_push_operator.core.config import SUSPENDED, PushConfig
+from exchange_push_operator.core.conflict import Peer
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.parse import parse
 from exchange_push_operator.core.plan import Step
 from exchange_push_operator.core.reasons import NOT_LOOKED_AT, NOTHING_MOVES
+from exchange_push_operator.core.status import NOT_YET
 from exchange_push_operator.plan.leave import Leave, asked
 from exchange_push_operator.reconcile import Memory, Outcome, World, reconcile
 
@@ -37,7 +39,8 @@ class Planned:
     ``steps``: what comes first, in order, with its stage; ``waiting``: what else the plan has.
     ``graph`` is ``https://host`` of the cloud, ``tenant_id`` whose it is ("" where nobody signed
     in). ``plan_hash`` is that of status; "" without a plan, and where the cluster has not told what
-    was changed last, because an approval is for one time.
+    was changed last, because an approval is for one time. ``unseen`` is what the operator looks at
+    and this plan could not.
     """
 
     name: str
@@ -47,6 +50,7 @@ class Planned:
     waiting: tuple[tuple[str, Step], ...] = ()
     plan_hash: str = ""
     leave: Leave = field(default_factory=Leave)
+    unseen: tuple[str, ...] = ()
 
     @property
     def tenant_id(self) -> str:
@@ -57,8 +61,9 @@ class Planned:
     def in_the_way(self) -> tuple[str, ...]:
         """Why the plan is not whole: what could not be looked at, or waits for a person."""
         known = {name for name, _ in self.steps}
-        found = (c for c in self.status.get("conditions") or () if _stops(c, known))
-        return tuple(dict.fromkeys(f"{c['reason']}: {c['message']}" for c in found))
+        found = [c for c in self.status.get("conditions") or () if _stops(c, known)]
+        told = [c for c in found if c["message"] != NOT_YET] or found
+        return tuple(dict.fromkeys(f"{c['reason']}: {c['message']}" for c in told))
 
     @property
     def verdict(self) -> Verdict:
@@ -68,8 +73,10 @@ class Planned:
         return Verdict.CHANGES if self.steps else Verdict.NOTHING_TO_DO
 
 
-def look(resource: Resource, world: World) -> Planned:
+def look(resource: Resource, world: World, peers: Sequence[Peer] = ()) -> Planned:
     """Plan for a resource, suspended or not. Nothing is written, in Kubernetes neither.
+
+    ``peers`` are the other resources of the cluster, as far as they are known.
 
     Raises: SpecError.
     """
@@ -78,9 +85,10 @@ def look(resource: Resource, world: World) -> Planned:
         raise SpecError(f"{config.namespace}/{config.name} is being deleted; nothing is planned")
     passive = replace(world, read_only=True, unreachable_grace=timedelta(0))
     memory = Memory()
-    outcome = reconcile(awake, tuple, passive, memory)
+    outcome = reconcile(awake, lambda: peers, passive, memory)
     if outcome.requeue.kind == "now":  # by now it is known which organization it is
-        outcome = reconcile({**awake, "status": outcome.status}, tuple, passive, memory)
+        seen = {**awake, "status": outcome.status}
+        outcome = reconcile(seen, lambda: peers, passive, memory)
     return _planned(config, outcome, world.clock())
 
 

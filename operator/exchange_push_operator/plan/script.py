@@ -30,6 +30,7 @@ def as_powershell(planned: Planned) -> str:
     lines = [
         f"# {headline(planned)}",
         *(f"# In the way: {text}" for text in planned.in_the_way),
+        *(f"# Not looked at: {text}" for text in planned.unseen),
         *(_body(planned) if planned.steps else (_NOTHING,)),
     ]
     text = "\n".join(_comment_safe(line) for line in lines) + "\n"

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from exchange_push_operator.core.plan import Step
+from exchange_push_operator.core.status import NOT_YET, STAGE_CONDITIONS
 from exchange_push_operator.plan.passive import Planned, Verdict
 from exchange_push_operator.workstation.forms import columns, printable
 
@@ -43,6 +44,8 @@ def _lines(planned: Planned) -> Iterator[str]:
         yield AFTERWARDS
     for text in planned.in_the_way:
         yield f"In the way: {text}"
+    for text in planned.unseen:
+        yield f"Not looked at: {text}"
     if planned.verdict is Verdict.NOTHING_TO_DO:
         yield _NOTHING
     yield from _found(planned)
@@ -58,7 +61,14 @@ def _step(number: int, stage: str, step: Step) -> Iterator[str]:
 
 
 def _found(planned: Planned) -> Iterator[str]:
-    conditions = planned.status.get("conditions") or ()
+    told = set(planned.in_the_way)
+    found = planned.status.get("conditions") or ()
+    stages = [one for one in found if one["type"] in STAGE_CONDITIONS]
+    conditions = [
+        one
+        for one in stages
+        if f"{one['reason']}: {one['message']}" not in told and one["message"] != NOT_YET
+    ]
     if conditions:
         yield ""
     yield from columns(

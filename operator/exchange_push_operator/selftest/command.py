@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import getpass
 import sys
 from collections.abc import Callable
 from importlib.metadata import version
@@ -12,12 +11,13 @@ from exchange_push_operator.adapters.ca_bundle import ca_bundle
 from exchange_push_operator.selftest.interview import Interview, Plan
 from exchange_push_operator.selftest.report import FORMS, judged
 from exchange_push_operator.workstation import exchange
+from exchange_push_operator.workstation.asking import ask_at_terminal
 
 
 def run(
     options: argparse.Namespace,
     *,
-    ask: Callable[[str], str] = getpass.getpass,
+    ask: exchange.Ask = ask_at_terminal,
     hold: Callable[[Plan], Interview] = Interview,
 ) -> int:
     """Hold the interview and print the report; the exit code.

@@ -16,6 +16,7 @@ FORMS = ("text", "markdown", "json")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags; the password is never one of them."""
+    parser.set_defaults(parser=parser)
     group = parser.add_argument_group("Exchange")
     group.add_argument("--server", required=True, metavar="FQDN", help="the server to ask")
     flags.add_account(group, required=True)

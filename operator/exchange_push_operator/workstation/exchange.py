@@ -51,6 +51,15 @@ def password(options: argparse.Namespace, ask: Ask, servers: str = "") -> str:
     ``servers``: who gets it, where they are not on the command line already.
     """
     if options.password_file is None:
-        return ask(f"Password of {options.username}{servers and f' for {servers}'}: ")
+        typed = ask(f"Password of {options.username}{servers and f' for {servers}'}: ")
+        return _something("the password", typed)
     text = files.text("--password-file", options.password_file)
-    return text.removesuffix("\n").removesuffix("\r")
+    word = text.removesuffix("\n").removesuffix("\r")
+    return _something(f"--password-file {options.password_file}", word)
+
+
+def _something(source: str, word: str) -> str:
+    """Nobody's password is empty, and a try may count against the account. Raises: SpecError."""
+    if not word:
+        raise SpecError(f"{source}: is empty")
+    return word

@@ -11,8 +11,9 @@ def content(flag: str, path: Path) -> bytes:
     """All of it. Raises: SpecError."""
     try:
         return path.read_bytes()
-    except OSError as error:
-        message = f"{flag} {path}: cannot be read: {error.strerror}"
+    except (OSError, ValueError) as error:  # a name with a zero byte
+        why = getattr(error, "strerror", None) or error
+        message = f"{flag} {path}: cannot be read: {why}"
         raise SpecError(message) from error
 
 
