@@ -236,12 +236,13 @@ def lab(
     auth_certificate: bool = True,
     servers: int = 2,
     beside: Lab | None = None,
+    clock: Clock | None = None,
 ) -> Lab:
     """A fresh organisation, a fresh tenant, and the example resource.
 
     ``beside``: another organisation of that one's tenant, under the same clock.
     """
-    clock = beside.clock if beside else Clock()
+    clock = beside.clock if beside else clock or Clock()
     certificate = client_certificate(clock)
     microsoft365 = beside.microsoft365 if beside else sample(clock=clock, certificate=certificate)
     organization = default_organization(
