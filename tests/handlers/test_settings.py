@@ -187,8 +187,8 @@ def test_what_kubernetes_sets_for_a_service_of_our_name_is_no_setting(policy: Pa
         (["--health-address=:70000"], {}, "--health-address: ':70000' is not like :8080"),
         (["--health-address=host:80"], {}, "--health-address: 'host' does not appear to be an IP"),
         (["--read-only=true"], {}, "--read-only takes no value: write --read-only alone"),
-        (["--max-intervall=5m"], {}, "unrecognized arguments: --max-intervall=5m"),
-        (["--work=3"], {}, "unrecognized arguments: --work=3"),
+        (["--max-intervall=5m"], {}, "--max-intervall: there is no such flag"),
+        (["--work=3"], {}, "--work: there is no such flag"),
         ([], {"READONLY": "true"}, f"{PREFIX}READONLY: there is no such setting"),
     ],
 )
