@@ -116,6 +116,18 @@ def test_a_condition_has_one_status() -> None:
     assert shown == absent - not_there | known
 
 
+@pytest.mark.parametrize(
+    ("reason", "waits"),
+    [("AwaitingApproval", 1), ("OutsideWindow", 1), ("DriftDetected", 0), ("ChangeFailed", 0)],
+)
+def test_what_only_waits_for_leave_is_told_from_what_does_not(reason: str, waits: int) -> None:
+    metrics, seen = Metrics(), resource()
+    seen["status"]["conditions"] = [{"type": "InSync", "status": "False", "reason": reason}]
+    metrics.seen(KEY, seen, Outcome({}, STEADY))
+    name = "exchange_push_config_waits_for_leave"
+    assert value(metrics, name, namespace=KEY[0], name=KEY[1]) == waits
+
+
 def test_a_resource_that_is_gone_has_no_series() -> None:
     metrics = at_work()
     metrics.seen(("exchange", "contoso"), resource(), Outcome({}, STEADY))

@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 
 from lab.calendar import MANAGE, managed
+from lab.exchange.build import add_auth_certificate
 from lab.exchange.faults import set_fault
 from lab.in_process import BY_SECRET, Lab, Operator, lab
 from lab.resources import merged
@@ -148,7 +149,12 @@ def test_a_plan_that_has_changed_before_the_write_is_not_performed() -> None:
     operator.run()
     assert not enabled(outside)
     assert outside.condition("InSync") == AWAITS
-    assert len(outside.status["plannedChanges"]) == 2
+    assert [change["stage"] for change in outside.status["plannedChanges"]] == [
+        "AuthServerReady",
+        "ProxyReady",
+        "Verified",
+        "Verified",
+    ]
 
 
 def test_a_key_that_somebody_adds_in_the_meantime_voids_the_approval() -> None:
@@ -169,22 +175,80 @@ def test_a_plan_may_be_approved_before_the_operator_has_seen_the_resource() -> N
     outside = lab(APPROVE)
     operator = outside.operator()
     operator.run()
-    named = approve(outside)
+    approve(outside)
     del outside.resource["status"]
     outcomes = outside.operator().run()
     assert [outcome.requeue.kind for outcome in outcomes] == ["now", "now", "steady"]
     assert enabled(outside)
     assert outside.status["history"] != []
-    assert f"names {named}" in message(outside)  # the health managers are the next plan
+    assert outside.condition("InSync") == IN_SYNC
 
 
-def test_a_server_that_is_restarted_after_another_needs_no_second_approval() -> None:
+RESTARTS = ["HealthManagerRestarted"] * 2
+
+
+def test_the_first_configuration_is_approved_as_one_with_the_restarts_that_follow() -> None:
     outside = lab(APPROVE)
     assert approvals(outside, outside.operator()) == [
-        ["AuthServerCreated", "KeyCredentialAdded", "ProxyEnabled"],
-        ["HealthManagerRestarted"] * 2,
+        ["AuthServerCreated", "KeyCredentialAdded", "ProxyEnabled", *RESTARTS],
     ]
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_correcting_the_proxy_is_approved_as_one_with_the_restarts_that_follow() -> None:
+    outside, operator = settled()
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    operator.audited.clear()
+    assert approvals(outside, operator) == [["ProxyEnabled", *RESTARTS]]
+    assert len({entry["approved_plan"] for _, entry in operator.audited}) == 1
+    assert [entry["outcome"] for entry in outside.status["history"][:3]] == ["Succeeded"] * 3
+    assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_restart_that_turns_out_not_to_be_needed_drops_out_and_is_not_told_as_made() -> None:
+    outside, operator = settled()
+    set_fault(outside.organization, "stale_probe", "passes")
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    before = outside.status["history"]
+    assert approvals(outside, operator) == [["ProxyEnabled", *RESTARTS]]
+    assert outside.condition("InSync") == IN_SYNC
+    assert [e["action"] for e in outside.status["history"] if e not in before] == [
+        "Enable the push notification proxy"
+    ]
+
+
+def test_restarts_that_follow_are_forgotten_neither_over_other_work_nor_by_a_kill() -> None:
+    outside, operator = settled()
+    outside.administrator("Disable-PushNotificationProxy", Confirm=False)
+    operator.run()
+    named = approve(outside)
+    set_fault(outside.organization, "failing_cmdlet", "Restart-Service")
+    operator.step()
+    set_fault(outside.organization, "failing_cmdlet", "")
+    drift(outside)
+    outside.clock.forward(minutes=2)
+    outside.operator().run()
+    assert outside.status["planHash"] != named  # for the auth server, which it did not have
+    assert [change["stage"] for change in outside.status["plannedChanges"]] == [
+        "AuthServerReady",
+        "Verified",
+        "Verified",
+    ]
+
+
+def test_what_cannot_be_looked_at_for_a_while_stays_approved() -> None:
+    outside = lab(APPROVE)
+    operator = outside.operator()
+    operator.run()
+    named = approve(outside)
+    outside.microsoft365.set_fault("graph_failure", {"status": 503, "times": 100})
+    operator.run()
+    assert outside.status["planHash"] == named
+    outside.microsoft365.set_fault("graph_failure", {"status": 503, "times": 0})
+    outside.clock.forward(minutes=10)
+    operator.run()
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert {entry["outcome"] for entry in outside.status["history"]} == {"Succeeded"}
 
 
 SIGNING = ["ServiceRestarted"] * 3  # MSExchangeServiceHost, the pools of OWA and ECP
@@ -193,12 +257,20 @@ SIGNING = ["ServiceRestarted"] * 3  # MSExchangeServiceHost, the pools of OWA an
 def test_an_organisation_without_a_certificate_asks_where_a_step_is_not_known_beforehand() -> None:
     outside = lab(APPROVE, auth_certificate=False)
     assert approvals(outside, outside.operator()) == [
-        ["CertificateCreated", "AuthServerCreated", "ProxyEnabled"],
-        ["CertificateAssigned", "KeyCredentialAdded"],
-        [*SIGNING, *SIGNING],
-        ["HealthManagerRestarted", "HealthManagerRestarted"],
+        ["CertificateCreated", "AuthServerCreated", "ProxyEnabled", *RESTARTS],
+        ["CertificateAssigned", *SIGNING, *SIGNING, "KeyCredentialAdded", *RESTARTS],
     ]
     assert outside.condition("Ready") == ("True", "Succeeded")
+
+
+def test_a_certificate_that_lies_in_the_stores_is_assigned_by_one_approval() -> None:
+    outside = lab(APPROVE, auth_certificate=False)
+    add_auth_certificate(outside.organization)
+    (plan,) = approvals(outside, outside.operator())
+    assert plan[:7] == ["CertificateAssigned", *SIGNING, *SIGNING]
+    assert plan[-2:] == RESTARTS
+    assert outside.condition("Ready") == ("True", "Succeeded")
+    assert {entry["outcome"] for entry in outside.status["history"]} == {"Succeeded"}
 
 
 def test_a_roll_over_asks_four_times_in_its_weeks() -> None:

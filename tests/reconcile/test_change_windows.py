@@ -109,7 +109,7 @@ def test_an_approved_plan_waits_for_its_window_and_needs_no_second_approval() ->
     at(outside, OPENS)
     operator.run()
     assert {entry["approved_plan"] for _, entry in operator.audited} == {named}
-    assert len(operator.audited) == 3
+    assert len(operator.audited) == 5
 
 
 def test_a_plan_that_changes_while_it_waits_for_its_window_waits_for_approval_again() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -55,3 +56,11 @@ def restart(server: str) -> Step:
         server=server,
         command=cmdlet("Restart-Service", Name="MSExchangeHM"),
     )
+
+
+def not_restarted(
+    managers: Mapping[str, HealthManager], servers: Iterable[str]
+) -> tuple[Step, ...]:
+    """Restarts that nobody is seen to have made: where it is still older, or is not seen."""
+    older = (name for name in servers if name not in managers or managers[name].is_older)
+    return tuple(map(restart, older))

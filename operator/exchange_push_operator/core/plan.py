@@ -115,13 +115,17 @@ class Plan:
     """A stage's finding and its steps. Without steps there is nothing that we may do.
 
     ``later``: steps that are known beforehand and wait for others to be made. They are shown and
-    approved with them, and performed once they are among ``steps``.
+    approved with them, and performed once they are among ``steps``. ``dropped``: steps that were
+    perhaps foreseen, and are not made and not planned: they have turned out not to be needed.
+    ``unseen``: it could not be looked at, so that no steps say nothing.
     """
 
     finding: Finding
     steps: tuple[Step, ...] = ()
     advisories: tuple[Advisory, ...] = ()
     later: tuple[Step, ...] = ()
+    dropped: tuple[Step, ...] = ()
+    unseen: bool = False
 
 
 def plan_hash(steps: Iterable[Step], since: str = "") -> str:

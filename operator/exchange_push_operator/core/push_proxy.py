@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from exchange_push_operator.core.commands import Row, cmdlet
+from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.looks import ORGANIZATION, Observations
+from exchange_push_operator.core.plan import Finding, fails
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.timestamps import parse_utc
+from exchange_push_operator.core.urls import split
 
 WHAT_IF = cmdlet("Enable-PushNotificationProxy", WhatIf=True)
 DIRECTORY = cmdlet("Get-LocalPushNotificationProxy")
@@ -53,3 +57,21 @@ def _read(row: Row) -> PushProxy:
         uri=str(row.get("Uri") or ""),
         changed=parse_utc(changed) if changed else None,
     )
+
+
+def drift(config: PushConfig, observed: PushProxy) -> Finding | None:
+    """How an enabled proxy differs from the declared one; None where it does not."""
+    if not observed.enabled:
+        return fails(Reason.DISABLED, "the proxy is disabled")
+    if observed.organization.lower() != config.proxy.organization.lower():
+        return fails(
+            Reason.OTHER_ORGANIZATION, f"the proxy is enabled for {observed.organization or '-'}"
+        )
+    if _address(observed.uri) != _address(config.proxy.uri or ""):
+        return fails(Reason.OTHER_ORGANIZATION, f"the proxy sends to {observed.uri or '-'}")
+    return None
+
+
+def _address(uri: str) -> tuple[str, str, str]:
+    parts = split(uri)
+    return parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/").lower()

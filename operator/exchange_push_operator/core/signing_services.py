@@ -99,6 +99,14 @@ def plan(
     return Plan(fails(Reason.SERVICES_STALE, message), first, later=later)
 
 
+def expected(seen: Seen, servers: Mapping[str, SigningServices]) -> tuple[Step, ...]:
+    """The restarts that follow when a certificate is assigned where there never was one."""
+    if seen.auth.next or seen.auth.previous:
+        return ()
+    running = {name: tuple(servers[name].started) for name in sorted(servers)}
+    return tuple(_all_restarts(running))
+
+
 def left_alone(
     config: PushConfig, seen: Seen, servers: Mapping[str, SigningServices]
 ) -> tuple[Advisory, ...]:

@@ -11,8 +11,15 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from exchange_push_operator.core.cluster import Resource
-from exchange_push_operator.core.conditions import IN_SYNC, READY, RECONCILING, STALLED_CONDITION
+from exchange_push_operator.core.conditions import (
+    IN_SYNC,
+    READY,
+    RECONCILING,
+    STALLED_CONDITION,
+    find,
+)
 from exchange_push_operator.core.config import SUSPENDED
+from exchange_push_operator.core.reasons import WAITS_FOR_LEAVE
 from exchange_push_operator.core.status import STAGE_CONDITIONS
 from exchange_push_operator.core.timestamps import parse_utc
 from exchange_push_operator.handlers.workqueue import Key
@@ -29,6 +36,7 @@ class Figures:
 
     conditions: tuple[str, ...]
     suspended: bool
+    waits_for_leave: bool
     pending_changes: int
     certificate_ends: float | None
     client_certificate_ends: float | None
@@ -71,9 +79,11 @@ def figures(resource: Resource) -> Figures:
     status: Mapping[str, Any] = resource.get("status") or {}
     annotations = resource["metadata"].get("annotations") or {}
     known = {one["type"]: one["status"] for one in status.get("conditions") or ()}
+    in_sync = find(status, IN_SYNC) or {}
     return Figures(
         conditions=tuple(known.get(type_) or _ABSENT.get(type_, "Unknown") for type_ in CONDITIONS),
         suspended=bool(resource["spec"].get("suspend")) or annotations.get(SUSPENDED) == "true",
+        waits_for_leave=in_sync.get("reason") in WAITS_FOR_LEAVE,
         pending_changes=len(status.get("plannedChanges") or ()),
         certificate_ends=_end(status.get("certificate")),
         client_certificate_ends=_end(status.get("clientCertificate")),
@@ -114,6 +124,11 @@ _NUMBERS: tuple[tuple[str, str, Callable[[Figures], float | None]], ...] = (
         "suspended",
         "1 while the resource is suspended, by spec or by annotation.",
         lambda found: int(found.suspended),
+    ),
+    (
+        "waits_for_leave",
+        "1 while all that is to be changed waits for approval, or for a change window.",
+        lambda found: int(found.waits_for_leave),
     ),
     (
         "pending_changes",

@@ -85,10 +85,13 @@ def look(resource: Resource, world: World, peers: Sequence[Peer] = ()) -> Planne
         raise SpecError(f"{config.namespace}/{config.name} is being deleted; nothing is planned")
     passive = replace(world, read_only=True, unreachable_grace=timedelta(0))
     memory = Memory()
-    outcome = reconcile(awake, lambda: peers, passive, memory)
+    def others(organization: str) -> Sequence[Peer]:
+        return [peer for peer in peers if peer.organization_id == organization]
+
+    outcome = reconcile(awake, others, passive, memory)
     if outcome.requeue.kind == "now":  # by now it is known which organization it is
         seen = {**awake, "status": outcome.status}
-        outcome = reconcile(seen, lambda: peers, passive, memory)
+        outcome = reconcile(seen, others, passive, memory)
     return _planned(config, outcome, world.clock())
 
 

@@ -36,7 +36,7 @@ def judge(
         try:
             plan = known.get(stage.condition) or _plan(stage, config, observed, now)
         except PushError as error:
-            plan = Plan(_WAITING if unmet else finding_of(error))
+            plan = Plan(_WAITING if unmet else finding_of(error), unseen=True)
         plans[stage.condition] = plan
         unmet = unmet or (stage is STAGES[0] and blocks(plan))
     return plans

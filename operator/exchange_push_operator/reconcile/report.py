@@ -19,7 +19,15 @@ from exchange_push_operator.core.conditions import (
 )
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import Refused, Throttled
-from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
+from exchange_push_operator.core.plan import (
+    Advisory,
+    Finding,
+    Plan,
+    Step,
+    fails,
+    holds,
+    unknown,
+)
 from exchange_push_operator.core.reasons import (
     NOT_LOOKED_AT,
     NOTHING_MOVES,
@@ -124,7 +132,7 @@ def _in_sync(session: Session, result: Walk, plan: str, *, passive: bool) -> Fin
         return fails(reason, str(result.failure[1]))
     if not remaining:
         return _nothing_planned(result)
-    what = "; ".join(f"{step.action} ({step.target})" for _, step in remaining)
+    what = _words(step for _, step in remaining)
     if result.contended:
         return fails(Reason.CONTENDED, _quarrel(result))
     if any(step.key in result.tried for _, step in remaining):
@@ -138,12 +146,17 @@ def _in_sync(session: Session, result: Walk, plan: str, *, passive: bool) -> Fin
         )
     waits = None if passive else result.permission.waits([step for _, step in remaining])
     drift = fails(Reason.DRIFT_DETECTED, f"planned, not performed: {what}")
-    return replace(waits, message=f"plan {plan} {waits.message}: {what}") if waits else drift
+    whole = f": {_words(result.steps)}"
+    return replace(waits, message=f"plan {plan} {waits.message}{whole}") if waits else drift
+
+
+def _words(steps: Iterable[Step]) -> str:
+    return "; ".join(f"{step.action} ({step.target})" for step in steps)
 
 
 def _quarrel(result: Walk) -> str:
     held = [step for _, step in result.remaining if step.key in result.contended]
-    what = "; ".join(f"{step.action} ({step.target})" for step in held)
+    what = _words(held)
     return (
         f"somebody else keeps changing this back, or something keeps it from working: {what}; "
         "after two changes within an hour it is left alone until that hour is over or spec is "

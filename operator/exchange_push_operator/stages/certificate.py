@@ -128,10 +128,10 @@ def _none_named(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     chosen = candidate.choose(config, observed.auth, observed.stores, now)
     if isinstance(chosen, Finding):
         return Plan(chosen)
-    return _create(observed) if chosen is None else _assign(observed, chosen, now)
+    return _create(observed) if chosen is None else _assign(config, observed, chosen, now)
 
 
-def _assign(observed: Observed, chosen: Certificate, now: datetime) -> Plan:
+def _assign(config: PushConfig, observed: Observed, chosen: Certificate, now: datetime) -> Plan:
     """Assign it where it lies: Set-AuthConfig takes it from the store of its own server."""
     thumbprint = chosen.thumbprint
     holders = observed.stores.holders(thumbprint)
@@ -141,10 +141,12 @@ def _assign(observed: Observed, chosen: Certificate, now: datetime) -> Plan:
     message = f"AuthConfig names no certificate; {thumbprint} would do"
     staged = thumbprint == observed.auth.next
     step = (auth_certificate.publish if staged else auth_certificate.assign)(thumbprint, awake[0])
+    restarts = config.restart_services and not observed.stores.away
+    follow = signing_services.expected(observed.seen, observed.services) if restarts else ()
     if observed.keys.come_first(chosen, now):
         waits = f"{message} and is assigned once the principal holds its key"
-        return Plan(unknown(Reason.WAITS_FOR_KEY, waits), later=(step,))
-    return Plan(fails(Reason.NOT_FOUND, message), (step,))
+        return Plan(unknown(Reason.WAITS_FOR_KEY, waits), later=(step, *follow))
+    return Plan(fails(Reason.NOT_FOUND, message), (step,), later=follow)
 
 
 def _create(observed: Observed) -> Plan:

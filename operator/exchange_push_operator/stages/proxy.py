@@ -13,7 +13,6 @@ from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fail
 from exchange_push_operator.core.push_proxy import PushProxy
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Retirement, Stage
-from exchange_push_operator.core.urls import split
 
 
 def looks(config: PushConfig) -> Looks:
@@ -38,7 +37,7 @@ def plan(config: PushConfig, observed: PushProxy | None, _now: datetime) -> Plan
         return Plan(_unseen(), advisories=advisories)
     if config.proxy.state is ProxyState.DISABLED:
         return _disabled(observed)
-    drift = _drift(config, observed)
+    drift = push_proxy.drift(config, observed)
     if drift is None:
         message = f"the proxy is enabled for {config.proxy.organization}"
         return Plan(holds(Reason.UP_TO_DATE, message), advisories=advisories)
@@ -58,23 +57,6 @@ def _disabled(observed: PushProxy) -> Plan:
     if not observed.enabled:
         return Plan(holds(Reason.UP_TO_DATE, "the proxy is disabled"))
     return Plan(fails(Reason.STILL_ENABLED, "the proxy is enabled"), (_disable(observed),))
-
-
-def _drift(config: PushConfig, observed: PushProxy) -> Finding | None:
-    if not observed.enabled:
-        return fails(Reason.DISABLED, "the proxy is disabled")
-    if observed.organization.lower() != config.proxy.organization.lower():
-        return fails(
-            Reason.OTHER_ORGANIZATION, f"the proxy is enabled for {observed.organization or '-'}"
-        )
-    if _address(observed.uri) != _address(config.proxy.uri or ""):
-        return fails(Reason.OTHER_ORGANIZATION, f"the proxy sends to {observed.uri or '-'}")
-    return None
-
-
-def _address(uri: str) -> tuple[str, str, str]:
-    parts = split(uri)
-    return parts.scheme.lower(), parts.netloc.lower(), parts.path.rstrip("/").lower()
 
 
 def _enable(config: PushConfig) -> Step:
@@ -106,7 +88,7 @@ def retire(config: PushConfig, observed: PushProxy | None, _now: datetime) -> Re
         return Retirement()
     if observed is None:
         raise Unreachable("Exchange does not show whether the proxy is enabled; see to it by hand")
-    drift = _drift(config, observed)
+    drift = push_proxy.drift(config, observed)
     if drift is None:
         return Retirement((_disable(observed),))
     stays = (f"{drift.message}, not as this resource declared it",) if observed.enabled else ()

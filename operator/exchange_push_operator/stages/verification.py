@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from exchange_push_operator.core import organization, push_proxy
+from exchange_push_operator.core.approval import published
 from exchange_push_operator.core.config import ProxyState, PushConfig
-from exchange_push_operator.core.health_manager import HealthManager, restart
+from exchange_push_operator.core.health_manager import HealthManager, not_restarted, restart
 from exchange_push_operator.core.looks import Looks, Observations
 from exchange_push_operator.core.plan import Advisory, Finding, Plan, fails, holds, unknown
 from exchange_push_operator.core.probe_errors import CURES
@@ -31,13 +32,15 @@ from exchange_push_operator.core.stage import Stage
 class Observed:
     """Probes and health managers by server, and when the proxy last changed.
 
-    ``mailbox`` tells whether any listed server, here or away, is a Mailbox server.
+    ``mailbox`` tells whether any listed server, here or away, is a Mailbox server;
+    ``proxy_changes`` whether the proxy is not as declared, and is going to be changed.
     """
 
     mailbox: bool
     probes: Mapping[str, Probe]
     health_managers: Mapping[str, HealthManager]
     proxy_changed: datetime | None
+    proxy_changes: bool
 
 
 def wanted(config: PushConfig) -> bool:
@@ -76,27 +79,41 @@ def observe(config: PushConfig, observed: Observations) -> Observed | None:
     """Read the answers; None where nothing is tried out. Raises: Refused, CmdletFailed."""
     if not wanted(config):
         return None
-    changed = _proxy_changed(config, observed)
+    proxy = None if config.proxy.state is ProxyState.UNMANAGED else push_proxy.read(observed)
+    changed = proxy.changed if proxy else None
     servers = {name: organization.local_server(observed, name) for name in targets(observed)}
     return Observed(
         mailbox=not _mailbox_servers(observed).isdisjoint(map(str.lower, config.servers)),
         probes={name: read_probe(config, observed, name) for name in servers},
         health_managers={name: HealthManager.on(one, changed) for name, one in servers.items()},
         proxy_changed=changed,
+        proxy_changes=proxy is not None and push_proxy.drift(config, proxy) is not None,
     )
-
-
-def _proxy_changed(config: PushConfig, observed: Observations) -> datetime | None:
-    if config.proxy.state is ProxyState.UNMANAGED:
-        return None
-    proxy = push_proxy.read(observed)
-    return proxy.changed if proxy else None
 
 
 def plan(config: PushConfig, observed: Observed | None, now: datetime) -> Plan:
     """True when every probe succeeded; restart the health manager where one is owed."""
     if observed is None:
         return Plan(holds(Reason.NOT_MANAGED, "verification is off, or there is no proxy to try"))
+    made, managers = _tried_out(config, observed, now), observed.health_managers
+    coming = [restart(name) for name in sorted(managers) if _expected(config, observed, name)]
+    later = (*made.later, *(s for s in coming if s not in (*made.steps, *made.later)))
+    return replace(made, later=later, dropped=not_restarted(managers, config.servers))
+
+
+def _expected(config: PushConfig, observed: Observed, server: str) -> bool:
+    """Whether a restart follows from a change of the proxy, unless its probe says otherwise.
+
+    Once that is made, only what was published with it: who is older for long may know the proxy.
+    """
+    manager = observed.health_managers[server]
+    waits = manager.is_older and observed.probes[server].state is ProbeState.NOT_RUN
+    known = waits and restart(server).digest in published(config.status)
+    follows = manager.started is not None and (observed.proxy_changes or known)
+    return config.verification.restart_health_manager and follows
+
+
+def _tried_out(config: PushConfig, observed: Observed, now: datetime) -> Plan:
     if not observed.mailbox:
         message = "none of spec.exchange.servers is a Mailbox server: nothing can be probed"
         return Plan(fails(Reason.NO_MAILBOX_SERVER, message))

@@ -71,8 +71,8 @@ proxy_look                 text    answer to -WhatIf: the stored ``object`` (def
 creation_takes_transport   bool    New-ExchangeCertificate takes the transport role in any case
 distributes_key            bool    Set-AuthConfig hands the private key to the other servers
 distribution_seconds       number  ... after so many seconds
-stale_probe                text    an old health manager ``fails`` (default) the probe, or has it
-                                   ``unlisted``
+stale_probe                text    an old health manager ``fails`` (default) the probe, has it
+                                   ``unlisted``, or ``passes`` it
 probe_warmup               number  seconds after a restart in which the probe is not there
 old_signature_seconds      number  seconds for which a server signs with the Auth certificate that
                                    was replaced, unless MSExchangeServiceHost and the OWA and ECP

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import argparse
+import contextlib
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import TypeAlias
 
 from lab import binaries
 from lab.demo_screen import Screen
 from lab.gitops import cases
+from lab.gitops.approval_acts import ApprovalActs
 from lab.gitops.argocd import ArgoCD
 from lab.gitops.argocd_acts import ArgoActs
 from lab.gitops.argocd_watch import ApplicationWatch
@@ -23,6 +26,7 @@ from lab.gitops.situations import FLAGS, Situations
 from lab.running import Options, RunningLab
 from lab.toolchain import SetupError
 
+_Acts: TypeAlias = type[ArgoActs | OperatorActs | ApprovalActs]
 _OPTIONS = Options(operator_flags=FLAGS, latency=0.05)
 
 
@@ -72,7 +76,12 @@ def _operator(lab: RunningLab, screen: Screen, *, record: bool) -> None:
     _on_argocd(OperatorActs, lab, screen)
 
 
-def _on_argocd(acts: type[ArgoActs | OperatorActs], lab: RunningLab, screen: Screen) -> None:
+def _approval(lab: RunningLab, screen: Screen, *, record: bool) -> None:
+    del record
+    _on_argocd(ApprovalActs, lab, screen)
+
+
+def _on_argocd(acts: _Acts, lab: RunningLab, screen: Screen) -> None:
     screen.step(f"Argo CD {binaries.ARGOCD_VERSION} starts")
     began = time.monotonic()
     argocd = ArgoCD(lab)
@@ -98,6 +107,7 @@ PARTS: dict[str, Callable[..., None]] = {
     "cases": _cases,
     "argocd": _argocd,
     "operator": _operator,
+    "approval": _approval,
     "flux": _flux,
 }
 
