@@ -18,7 +18,7 @@ from lab.in_process import Lab, Operator
 from lab.microsoft365.faults import SWITCHES
 from reliability.any_story import KILLED, MICROSOFT, Fault
 
-_PAUSE = 601.0  # seconds: longer than anything is refused or throttled
+PAUSE = 601.0  # seconds: longer than anything is refused or throttled
 _MOST_PASSES = 16
 
 # What has to be seen in a pass before a change of that pass: of the organisation, and of the
@@ -135,9 +135,9 @@ class Telling:
         """Passes until two in a row change nothing and say the same; the last one."""
         outcomes: list[Outcome] = []
         for _ in range(_MOST_PASSES):
-            self.outside.clock.forward(seconds=_PAUSE)
+            self.outside.clock.forward(seconds=PAUSE)
             outcomes.append(operator.step())
-            if len(outcomes) > 2 and _nothing_moved(outcomes[-3:]):
+            if len(outcomes) > 2 and nothing_moved(outcomes[-3:]):
                 return outcomes[-1]
         changes = [outcome.changes for outcome in outcomes]
         message = f"no rest: {changes}, {outcomes[-1].status['conditions']}"
@@ -174,7 +174,8 @@ class Telling:
                 self._throw(fault, _at_rest(fault))
 
 
-def _nothing_moved(outcomes: Sequence[Outcome]) -> bool:
+def nothing_moved(outcomes: Sequence[Outcome]) -> bool:
+    """Whether three passes said the same, changed nothing, and wait for nothing."""
     said = [outcome.status for outcome in outcomes]
     settling = any(one["reason"] == "Settling" for one in said[-1]["conditions"])
     changed = any(outcome.changes for outcome in outcomes[1:])

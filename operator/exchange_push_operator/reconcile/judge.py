@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import datetime
 from types import MappingProxyType
 from typing import Any
@@ -39,7 +40,20 @@ def judge(
             plan = Plan(_WAITING if unmet else finding_of(error), unseen=True)
         plans[stage.condition] = plan
         unmet = unmet or (stage is STAGES[0] and blocks(plan))
-    return plans
+    return _awaited(plans)
+
+
+def _awaited(plans: Plans) -> Plans:
+    """Without the steps of a stage that waits for the others, where none of those moves."""
+    waiting = {n for n, p in plans.items() if p.finding.reason is Reason.WAITS_FOR_CONFIGURATION}
+    if any(_moves(plan) for name, plan in plans.items() if name not in waiting):
+        return plans
+    return {n: replace(plan, later=()) if n in waiting else plan for n, plan in plans.items()}
+
+
+def _moves(plan: Plan) -> bool:
+    settles = plan.unseen or plan.finding.reason is Reason.SETTLING
+    return bool(plan.steps or plan.later or settles)
 
 
 def _plan(stage: Stage[Any], config: PushConfig, observed: Observations, now: datetime) -> Plan:
