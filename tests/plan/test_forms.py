@@ -71,7 +71,7 @@ def test_the_plan_is_the_operators_own() -> None:
     outside.operator().run()
     plan = planned(outside)
     assert plan.plan_hash == outside.status["planHash"]
-    assert len(plan.steps) == len(outside.status["plannedChanges"])
+    assert len(plan.steps + plan.waiting) == len(outside.status["plannedChanges"])
 
 
 def test_nothing_to_do_is_0_changes_are_2() -> None:

@@ -13,6 +13,7 @@ from exchange_push_operator.core.ports import (
     Answer,
     Exchange,
     ExchangeAccess,
+    Fence,
     Graph,
     GraphAccess,
     Identity,
@@ -34,17 +35,21 @@ class Control(Telling):
         super().__init__(story.start.lab(), story.faults, 0)
         self.story, self.manages = story, manages
         self.round = story.rounds[0]
-        self.published: list[str] = []
-        self.under = ""
-        self.used: set[str] = set()
+        self.published: list[str | None] = []
+        self.under: str | None = None
+        self.used: list[str | None] = []
         self.written: list[str] = []
 
     def tell(self) -> None:
-        """All rounds; then a person approves every plan, until nothing moves any more."""
+        """All rounds; then a person approves every plan, until nothing moves any more.
+
+        At last the same drift comes twice, the second time under the approval of the first.
+        """
         operator: Operator = self.operator()
+        changes: tuple[str, ...] = ()
         for now in self.story.rounds:
-            self.round = now
-            for change in self.round.changes:
+            self.round, changes = now, changes if now.again else now.changes
+            for change in changes:
                 somebody(self.outside, change)
             self._edit()
             for _ in range(2):  # a plan is published by one pass, and performed by the next
@@ -52,9 +57,17 @@ class Control(Telling):
                 self._edit()
             operator = self.operator() if self.round.killed else operator
             self.outside.clock.forward(hours=self.round.hours)
+        for at, change in self.story.meanwhile:
+            if at >= self.calls:  # so that it comes in both tellings
+                somebody(self.outside, change)
         self._cure()
         self.round = replace(self.round, person="approves", lasts=0)
         self.rest(operator)
+        for _ in range(2):
+            somebody(self.outside, "disable_auth_server")
+            self.outside.clock.forward(hours=2)
+            self._pass(self._pass(operator))
+            self.rest(operator)
 
     def end(self) -> Mapping[str, Any]:
         """What the story ends in. Of a proxy that is off nobody knows what it was last."""
@@ -99,6 +112,7 @@ class Control(Telling):
             assert any(one.startswith("New-ExchangeCertificate") for one in self.written)
         else:
             named = self.under = spec.get("approvedPlan")
+            assert named, f"{command} without approval"
             assert named == status.get("planHash"), f"{command} by {named}, published: {status}"
             assert named not in self.used, f"{command} by {named}, which was used up"
             assert any(_is(change, command, server) for change in status["plannedChanges"]), (
@@ -116,8 +130,8 @@ class Control(Telling):
         """After a pass: what is published, and whether a plan is over."""
         plan = self.outside.status.get("planHash")
         if self.under and self.under != plan:
-            self.used.add(self.under)
-            self.under = ""
+            self.used.append(self.under)
+            self.under = None
         if plan:
             self.published.append(plan)
 
@@ -151,7 +165,7 @@ class Control(Telling):
 
     def _named(self, person: str) -> str | None:
         if person == "names an old plan":
-            return self.published[0] if self.published else None
+            return (self.used or self.published or [None])[-1]
         if person == "mistypes":
             return "0123456789ab"
         return self.outside.status.get("planHash") if person == "approves" else None
@@ -177,7 +191,7 @@ class _Controlled(Operator):
         super().__init__(control.outside, before=control.call, safety_acts=story.safety_acts)
         self.control = control
 
-    def _exchange(self, access: ExchangeAccess) -> Exchange:
+    def _exchange(self, access: ExchangeAccess, _wanted: Fence) -> Exchange:
         del access
         return _Exchange(self.exchange, self.control)
 

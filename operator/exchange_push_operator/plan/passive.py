@@ -85,6 +85,7 @@ def look(resource: Resource, world: World, peers: Sequence[Peer] = ()) -> Planne
         raise SpecError(f"{config.namespace}/{config.name} is being deleted; nothing is planned")
     passive = replace(world, read_only=True, unreachable_grace=timedelta(0))
     memory = Memory()
+
     def others(organization: str) -> Sequence[Peer]:
         return [peer for peer in peers if peer.organization_id == organization]
 
