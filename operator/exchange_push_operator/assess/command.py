@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import shutil
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -128,7 +129,8 @@ def _signed_in(graphs: EntraGraphs, access: GraphAccess | None, tenant_id: str) 
 
 def _printed(form: str, report: Report) -> str:
     if form == "text":
-        return as_text(report, colour=in_colour(sys.stdout))
+        width = shutil.get_terminal_size().columns if sys.stdout.isatty() else 0
+        return as_text(report, colour=in_colour(sys.stdout), width=width)
     return FORMS[form](report)
 
 

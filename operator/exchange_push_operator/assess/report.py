@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from textwrap import wrap
 
 from exchange_push_operator.assess import verdict
 from exchange_push_operator.assess.evidence import Evidence
@@ -19,6 +20,7 @@ _COLOURS = {
     Level.UNSEEN: "\033[36m",
     Level.NOTICE: "",
 }
+_MARGIN, _LEAST_ROOM = 13, 30  # characters: where texts begin, and what they get at least
 _FINE, _BOLD, _PLAIN = "\033[32m", "\033[1m", "\033[0m"
 _WORDS = {0: "fine", 1: "attention", 2: "broken"}
 
@@ -76,8 +78,8 @@ def _plain(_level: Level | None, text: str) -> str:
     return text
 
 
-def as_text(report: Report, *, colour: bool = False) -> str:
-    """The verdict first, then the facts."""
+def as_text(report: Report, *, colour: bool = False, width: int = 0) -> str:
+    """The verdict first, then the facts. ``width``: of the terminal; 0 where lines stay whole."""
     paint = _painted if colour else _plain
 
     def title(text: str) -> str:
@@ -89,21 +91,31 @@ def as_text(report: Report, *, colour: bool = False) -> str:
         f"tenant {report.tenant}",
         "",
         title(f"Verdict: {paint(worst, report.word)}"),
-        *(f"  {paint(one.level, f'{one.level:<9}')}  {_told(one)}" for one in report.findings),
+        *(
+            f"  {paint(one.level, f'{one.level:<9}')}  {_hung(_told(one), width)}"
+            for one in report.findings
+        ),
         "",
         title("What the operator would do"),
         *(f"  {headed}\n      {text}" for headed, text in _changes(report)),
         *([] if report.repairs else ["  nothing: the first plan is empty"]),
     ]
     for section in report.sections:
-        lines += ["", title(section.title), *_rows(section, paint)]
+        lines += ["", title(section.title), *_rows(section, paint, width)]
     return "\n".join(lines) + "\n"
 
 
-def _rows(section: Section, paint: Callable[[Level | None, str], str]) -> Iterator[str]:
+def _hung(text: str, width: int) -> str:
+    """Continued under its own beginning; a word, such as a thumbprint, is never broken."""
+    room = max(_LEAST_ROOM, width - _MARGIN) if width else len(text) + 1
+    lines = wrap(text, room, break_long_words=False, break_on_hyphens=False)
+    return f"\n{' ' * _MARGIN}".join(lines)
+
+
+def _rows(section: Section, paint: Callable[[Level | None, str], str], width: int) -> Iterator[str]:
     told = forms.columns([(row.name, row.text) for row in section.rows])
     for row, line in zip(section.rows, told, strict=True):
-        yield f"  {paint(row.level, f'{_mark(row):<9}')}  {line}"
+        yield f"  {paint(row.level, f'{_mark(row):<9}')}  {_hung(line, width)}"
 
 
 def _told(finding: Finding) -> str:
