@@ -285,6 +285,8 @@ def test_rule_10_observe_changes_nothing_and_says_what_it_would_do() -> None:
         "New-ExchangeCertificate",
         "New-AuthServer",
         "Enable-PushNotificationProxy",
+        "Restart-Service",
+        "Restart-Service",
     ]
 
 
