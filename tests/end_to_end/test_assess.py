@@ -122,7 +122,7 @@ def test_the_file_it_writes_has_exactly_the_repairs_where_something_is_broken(
     assert "CertificateReady" in broken
     code, planned = plan(healthy, file)
     assert code == 2
-    repairs = {"Copy-ExchangeCertificate", "Enable-PushNotificationProxy"}
+    repairs = {"Copy-ExchangeCertificate", "Enable-PushNotificationProxy", "Restart-Service"}
     assert {step["cmdlet"]["name"] for step in planned["plannedChanges"]} == repairs
     found = [
         sorted(one["action"] for one in many)
@@ -139,6 +139,8 @@ def test_a_fresh_organisation_needs_the_steps_of_the_article(fresh: Workstation)
         "AuthServerReady",
         "PrincipalCredentialReady",
         "ProxyReady",
+        "Verified",
+        "Verified",
     ]
 
 
