@@ -76,6 +76,12 @@ def test_a_start_that_the_clocks_skip_comes_as_much_later_as_they_skip() -> None
     assert opens("2026-03-28T12:00:00Z", **skipped) == "2026-03-29T01:30:00Z"  # 03:30
 
 
+def test_a_start_that_is_skipped_into_the_next_day_is_still_the_next_opening() -> None:
+    late = {"days": ["Sat"], "start": "23:30", "duration": "1h", "timeZone": "America/Nuuk"}
+    assert opens("2027-03-28T00:59:00Z", **late) == "2027-03-28T01:30:00Z"  # Sat 22:59
+    assert opens("2027-03-28T01:01:00Z", **late) == "2027-03-28T01:30:00Z"  # Sun 00:01
+
+
 def test_a_start_that_the_clocks_show_twice_is_the_first_of_the_two_and_no_second() -> None:
     twice = {"days": ["Sun"], "start": "02:30", "duration": "30m"}
     found = spans("2026-10-24T12:00:00Z", "2026-10-25T12:00:00Z", **twice)

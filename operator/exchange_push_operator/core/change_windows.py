@@ -33,7 +33,8 @@ class ChangeWindow:
 
     def openings(self, first: datetime, last: datetime) -> Iterator[datetime]:
         """When it opens between two moments, in UTC."""
-        day = first.astimezone(self.zone).date()
+        # One that the clocks skip at the end of a day comes on the next.
+        day = first.astimezone(self.zone).date() - timedelta(days=1)
         while day <= last.astimezone(self.zone).date():
             opening = datetime.combine(day, self.start, self.zone).astimezone(UTC)
             if day.weekday() in self.days and first <= opening <= last:
