@@ -14,6 +14,7 @@ from lab.in_process import BY_SECRET, Lab, Operator, lab
 from lab.microsoft365.clouds import EXCHANGE_ONLINE
 from lab.microsoft365.sample import FABRIKAM
 from lab.resources import merged
+from reconcile.test_deletion import forget_the_certificate
 from reconcile.test_safety_rules import assert_untouched
 
 pytestmark = pytest.mark.lab
@@ -196,4 +197,26 @@ def test_what_deletion_undoes_waits_for_a_window_and_stalls_nobody() -> None:
     at(outside, OPENS)
     operator.run()
     assert not outside.exchange()["proxy"]["enabled"]
+    assert outside.deleted
+
+
+def test_of_what_deletion_undoes_no_step_begins_after_the_window_has_closed() -> None:
+    disable = {**BY_SECRET, "deletionPolicy": "Disable"}
+    outside = lab(disable)
+    outside.operator().run()
+    forget_the_certificate(outside)  # so that there are two steps: the proxy, and our key
+    outside.edit({**disable, "changeWindows": [TONIGHT]})
+    outside.delete()
+    at(outside, "2026-11-22T02:59:50Z")
+
+    def closes() -> None:
+        if not outside.exchange()["proxy"]["enabled"]:
+            outside.clock.now = max(outside.clock.now, parse_utc("2026-11-22T03:00:01Z"))
+
+    operator = Operator(outside, after=closes)
+    operator.run()
+    assert events(operator) == ["ProxyDisabled"]
+    at(outside, "2026-11-28T21:00:00Z")
+    operator.run()
+    assert events(operator) == ["ProxyDisabled", "KeyCredentialRemoved"]
     assert outside.deleted

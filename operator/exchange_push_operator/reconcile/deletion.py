@@ -92,9 +92,10 @@ def retire(
             _keep_trail(trail, left.steps)
             if not left.steps:
                 return _gone(config, left, done)
-            if not change_windows.is_open(config.change_windows, session.world.clock()):
-                return _told(_outside_window(resource, config, now), done)
             for step in left.steps:
+                moment = session.world.clock()
+                if not change_windows.is_open(config.change_windows, moment):
+                    return _told(_outside_window(resource, config, moment), done)
                 perform(session, observed, step, trail)
                 done.append(step)
             observed = gather(session)
