@@ -251,6 +251,48 @@ def test_what_cannot_be_looked_at_for_a_while_stays_approved() -> None:
     assert {entry["outcome"] for entry in outside.status["history"]} == {"Succeeded"}
 
 
+def test_an_approval_whose_every_step_turned_out_not_to_be_needed_is_spent_all_the_same() -> None:
+    outside = lab({**BY_SECRET, "verification": {"restartHealthManager": False}})
+    outside.operator().run()
+    outside.edit(APPROVE)
+    operator = outside.operator()
+    operator.run()
+    assert len(outside.status["plannedChanges"]) == len(RESTARTS)
+    stale = approve(outside)
+    set_fault(outside.organization, "stale_probe", "passes")
+    operator.run()
+    assert outside.condition("InSync") == IN_SYNC
+    assert outside.status["history"][0]["outcome"] == "NotNeeded"
+    set_fault(outside.organization, "stale_probe", "fails")
+    outside.clock.forward(days=40)
+    operator.run()
+    assert outside.condition("InSync") == AWAITS
+    assert f"names {stale}" in message(outside)
+
+
+def test_what_the_spec_does_not_want_any_more_is_not_told_as_made() -> None:
+    outside = lab(APPROVE)
+    operator = outside.operator()
+    operator.run()
+    approve(outside, proxy={"state": "Unmanaged"}, verification={"enabled": False})
+    operator.run()
+    assert {(e["stage"], e["outcome"]) for e in outside.status["history"]} == {
+        ("AuthServerReady", "Succeeded"),
+        ("PrincipalCredentialReady", "Succeeded"),
+        ("ProxyReady", "NotNeeded"),
+        ("Verified", "NotNeeded"),
+    }
+
+
+def test_a_planned_change_of_a_stage_that_nobody_knows_ends_no_pass() -> None:
+    """Another version, or somebody's hand, has written it."""
+    outside, operator = drifted()
+    outside.status["plannedChanges"].append({"id": "02-Other.0123456789ab", "stage": "Other"})
+    approve(outside)
+    operator.run()
+    assert outside.condition("InSync") == IN_SYNC
+
+
 SIGNING = ["ServiceRestarted"] * 3  # MSExchangeServiceHost, the pools of OWA and ECP
 
 

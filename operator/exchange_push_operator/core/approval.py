@@ -65,4 +65,9 @@ def identifier(position: int, step: Step) -> str:
 def published(status: Mapping[str, Any]) -> Mapping[str, Planned]:
     """The planned changes of a status by their digests."""
     planned = status.get("plannedChanges") or ()
-    return {change["id"].rpartition(".")[2]: change for change in planned}
+    return {digest_of(change): change for change in planned}
+
+
+def digest_of(change: Planned) -> str:
+    """What ``identifier`` has put into the id of a planned change."""
+    return str(change["id"]).rpartition(".")[2]

@@ -12,13 +12,18 @@ MOST = 10
 
 
 class Made(StrEnum):
-    """What came of a change. ``FOUND_MADE``: nobody said so, a look has shown it."""
+    """What came of a change.
+
+    ``FOUND_MADE``: nobody said so, a look has shown it. ``NOT_NEEDED``: it was approved, and is not
+    planned any more without having been made.
+    """
 
     SUCCEEDED = "Succeeded"
     FAILED = "Failed"
     UNKNOWN = "Unknown"
     FOUND_MADE = "FoundMade"
     FOUND_NOT_MADE = "FoundNotMade"
+    NOT_NEEDED = "NotNeeded"
 
 
 _FOUND = (Made.FOUND_MADE, Made.FOUND_NOT_MADE)

@@ -7,28 +7,35 @@ from datetime import datetime
 from typing import Any
 
 from exchange_push_operator.core import by_hand, history
-from exchange_push_operator.core.approval import Planned, hash_of, identifier, published
+from exchange_push_operator.core.approval import (
+    Planned,
+    digest_of,
+    hash_of,
+    identifier,
+    published,
+)
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.history import Entry, Made
+from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.timestamps import utc_text
 from exchange_push_operator.reconcile.judge import foreseen
 from exchange_push_operator.reconcile.walk import Walk
 
 _MOST = 32
+_NAMES = ("stage", "target", "action")
 
 
 def planned(config: PushConfig, result: Walk, now: datetime) -> dict[str, Any]:
     """``plannedChanges`` and ``history``; ``planHash`` while there is a plan."""
     result.permission.looked(result.steps)
-    unseen, made = _gone(config, result)
+    unseen, gone = _gone(config, result)
+    over = not (result.steps or unseen)
+    news = [*result.trail.told, *_spent(gone, result, utc_text(now), over=over)]
     told: dict[str, Any] = {
         "plannedChanges": [*_changes(result, config.tenant.cloud.graph), *unseen][:_MOST],
-        "history": history.added(
-            config.status.get("history") or (),
-            [*result.trail.told, *_found_made(made, result, utc_text(now))],
-        ),
+        "history": history.added(config.status.get("history") or (), news),
     }
-    if result.steps or unseen:
+    if not over:
         approval = result.permission.approval
         told["planHash"] = approval.plan if approval else hash_of(told, result.steps)
     return told
@@ -50,25 +57,34 @@ def _changes(result: Walk, graph: str) -> list[dict[str, Any]]:
 def _gone(config: PushConfig, result: Walk) -> tuple[list[Planned], list[Planned]]:
     """Changes of an approved plan that are not planned any more.
 
-    First those of stages that could not be looked at: they still belong to it. Then those that are
-    made by now.
+    First those of stages that could not be looked at: they still belong to it. Then the others.
     """
     if result.permission.approval is None:
         return [], []
-    known = [*result.steps, *(step for plan in result.plans.values() for step in plan.dropped)]
-    left = {step.digest for step in known}
+    left = {step.digest for step in result.steps}
     gone = [change for digest, change in published(config.status).items() if digest not in left]
-    unseen = [change for change in gone if result.plans[change["stage"]].unseen]
-    return unseen, [change for change in gone if change not in unseen]
+    known = [change for change in gone if change.get("stage") in result.plans]
+    unseen = [change for change in known if result.plans[change["stage"]].unseen]
+    return unseen, [change for change in known if change not in unseen]
 
 
-def _found_made(made: Sequence[Planned], result: Walk, now: str) -> list[Entry]:
-    """Approved changes that are made by now, and not by this pass.
+def _spent(gone: Sequence[Planned], result: Walk, now: str, *, over: bool) -> list[Entry]:
+    """What became of approved changes that are gone, and not by this pass.
 
-    By one that was killed before it could say so, or by somebody else. They are written down all
-    the same: an approval is used up by what has happened, not by what we remember.
+    Made by one that was killed before it could say so, or by somebody else; or not needed. They are
+    written down all the same: an approval is used up by what has happened, not by what we remember.
+    What was only foreseen and drops out is told where nothing else of the plan is.
     """
-    found = [history.entry(now, change, Made.FOUND_MADE) for change in made]
-    names = ("stage", "target", "action")
-    told = {tuple(entry[name] for name in names) for entry in result.trail.told}
-    return [entry for entry in found if tuple(entry[name] for name in names) not in told]
+    told = {tuple(map(entry.get, _NAMES)) for entry in result.trail.told}
+    dropped = {step.digest for plan in result.plans.values() for step in plan.dropped}
+    others = [change for change in gone if tuple(map(change.get, _NAMES)) not in told]
+    made = [change for change in others if digest_of(change) not in dropped]
+    if made or told or not over:
+        return [history.entry(now, change, _came_to(change, result)) for change in made]
+    return [history.entry(now, change, Made.NOT_NEEDED) for change in others[:1]]
+
+
+def _came_to(change: Planned, result: Walk) -> Made:
+    """Nobody has looked whether it is made where it is not wanted any more."""
+    finding = result.plans[change["stage"]].finding
+    return Made.NOT_NEEDED if finding.reason is Reason.NOT_MANAGED else Made.FOUND_MADE
