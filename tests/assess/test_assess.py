@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import html
 import json
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -18,7 +20,7 @@ from exchange_push_operator.assess.read_only import ReadOnlyGraph
 from exchange_push_operator.assess.report import Report, as_json, as_markdown, as_text, judged
 from exchange_push_operator.assess.written import as_yaml
 from exchange_push_operator.core.clouds import CLOUDS
-from exchange_push_operator.core.commands import GraphRequest
+from exchange_push_operator.core.commands import GraphRequest, cmdlet
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.ports import GraphAccess, Sensitive
 from lab.assessment import EX1, assessed
@@ -32,6 +34,7 @@ from lab.microsoft365.in_process import InProcessGraph
 from lab.microsoft365.sample import DEDICATED, FABRIKAM, SECRET, principal
 from lab.resources import schema, with_defaults
 
+METADATA = "https://accounts.accesscontrol.windows.net/metadata/json/1/?realm=contoso.com"
 EX2 = "ex2.corp.fabrikam.com"
 
 
@@ -369,7 +372,34 @@ def test_the_forms_tell_the_same() -> None:
     assert "\033[31mbroken" in coloured
     for one in made.findings:
         assert one.text in plain
-        assert one.text in markdown
+        assert one.text in html.unescape(markdown)
+
+
+def test_a_name_that_somebody_chose_is_no_markup_of_a_ticket() -> None:
+    site = lab()
+    name = "<img src=x> [here](http://a) *b* `c` &lt; | d\n# e"
+    site.administrator("New-AuthServer", Name=name, AuthMetadataUrl=METADATA)
+    markdown = as_markdown(report(assessed(site)))
+    (line,) = (line for line in markdown.splitlines() if "img src=x" in line)
+    assert not set("<[*`") & set(line)
+    assert line.count("|") == 4  # three columns
+    assert " ".join(name.split()) in html.unescape(line)
+
+
+def test_a_command_with_backticks_stays_one_code_span() -> None:
+    made = report(assessed(lab()))
+    step = replace(made.repairs[0][1], command=cmdlet("Set-AuthServer", Identity="a``b`<i>"))
+    markdown = as_markdown(replace(made, repairs=(("AuthServerReady", step),), waiting=()))
+    assert "``` Set-AuthServer -Identity 'a``b`<i>' ```" in markdown
+
+
+def test_a_name_with_a_line_end_does_not_leave_the_comments_of_the_file() -> None:
+    evidence = assessed(lab())
+    plan = evidence.plans["AuthServerReady"]
+    step = replace(plan.steps[0], target="x)\nkind: Secret\x85kind: Secret\u2028kind: Secret")
+    plans = {**evidence.plans, "AuthServerReady": replace(plan, steps=(step,))}
+    text = as_yaml(replace(evidence, plans=plans), "1.2.3")
+    assert yaml.safe_load(text) == evidence.resource
 
 
 def test_no_secret_is_in_what_is_told_or_written() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from textwrap import wrap
@@ -22,6 +23,7 @@ _COLOURS = {
 }
 _MARGIN, _LEAST_ROOM = 13, 30  # characters: where texts begin, and what they get at least
 _FINE, _BOLD, _PLAIN = "\033[32m", "\033[1m", "\033[0m"
+_MARKUP, _TICKS = re.compile(r"[&<|`*\[]"), re.compile("`+")
 _WORDS = {0: "fine", 1: "attention", 2: "broken"}
 
 
@@ -139,7 +141,7 @@ def as_markdown(report: Report) -> str:
         "",
         "## What the operator would do",
         "",
-        *(f"* {headed}: `{text}`" for headed, text in _changes(report)),
+        *(f"* {_literal(headed)}: {_code(text)}" for headed, text in _changes(report)),
         *([] if report.repairs else ["Nothing: the first plan is empty."]),
     ]
     for section in report.sections:
@@ -156,9 +158,19 @@ def _cells(finding: Finding) -> tuple[str, str, str]:
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [f"| {' | '.join(head)} |", f"|{'---|' * len(head)}"]
     return lines + [
-        f"| {' | '.join(forms.one_line(cell).replace('|', '&#124;') for cell in row)} |"
-        for row in rows
+        f"| {' | '.join(_literal(forms.one_line(cell)) for cell in row)} |" for row in rows
     ]
+
+
+def _literal(text: str) -> str:
+    """Names that somebody chose are no tags, links or columns of a ticket."""
+    return _MARKUP.sub(lambda found: f"&#{ord(found[0])};", text)
+
+
+def _code(text: str) -> str:
+    """A code span; it ends with as many backticks as it begins with (CommonMark 6.1)."""
+    ticks = "`" * (1 + max(map(len, _TICKS.findall(text)), default=0))
+    return f"{ticks} {text} {ticks}" if len(ticks) > 1 else f"{ticks}{text}{ticks}"
 
 
 def as_json(report: Report) -> str:

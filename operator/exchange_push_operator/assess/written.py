@@ -6,6 +6,7 @@ import yaml
 
 from exchange_push_operator.assess.evidence import Evidence
 from exchange_push_operator.core.config import Target
+from exchange_push_operator.workstation.forms import one_line
 
 
 def as_yaml(evidence: Evidence, version: str) -> str:
@@ -46,4 +47,6 @@ def _secrets(evidence: Evidence) -> list[str]:
 def _plan(evidence: Evidence) -> list[str]:
     if not evidence.steps:
         return ["First plan: empty."]
-    return ["First plan:", *(f"  {one.action} ({one.target})" for one in evidence.steps)]
+    # A name with a line end must not leave its comment.
+    steps = (one_line(f"{one.action} ({one.target})") for one in evidence.steps)
+    return ["First plan:", *(f"  {step}" for step in steps)]
