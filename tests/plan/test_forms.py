@@ -12,6 +12,7 @@ from exchange_push_operator.core.commands import Cmdlet, cmdlet
 from exchange_push_operator.core.config import FINALIZER
 from exchange_push_operator.core.errors import SpecError
 from exchange_push_operator.core.plan import Step
+from exchange_push_operator.core.ports import ExchangeAccess
 from exchange_push_operator.plan.document import as_json
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
@@ -72,6 +73,20 @@ def test_the_plan_is_the_operators_own() -> None:
     plan = planned(outside)
     assert plan.plan_hash == outside.status["planHash"]
     assert len(plan.steps + plan.waiting) == len(outside.status["plannedChanges"])
+
+
+def test_a_plan_signs_in_with_leave_to_look_alone() -> None:
+    outside = lab()
+    operator = outside.operator()
+    look(outside.resource, operator.world)
+    assert {access.read_only for access in operator.accesses} == {True}
+    assert not any(access.read_only for access in _accesses(outside))
+
+
+def _accesses(outside: Lab) -> list[ExchangeAccess]:
+    operator = outside.operator()
+    operator.run()
+    return operator.accesses
 
 
 def test_nothing_to_do_is_0_changes_are_2() -> None:

@@ -149,6 +149,7 @@ def _exchange_access(config: PushConfig, world: World) -> ExchangeAccess:
         version=f"{config.namespace}/{name}@{version}",
         keytab=keytab,
         host_installed=config.connection.host_installed,
+        read_only=world.read_only,
     )
 
 
