@@ -357,8 +357,9 @@ def test_graph_is_only_read() -> None:
     )
     graph = ReadOnlyGraph(InProcessGraph(site.microsoft365, access))
     before = site.key_credentials()
-    with pytest.raises(ValueError, match="changes nothing"):
-        graph.send(GraphRequest("PATCH", "servicePrincipals/1", {"keyCredentials": []}))
+    for method in ("PATCH", "POST", "PUT", "DELETE"):
+        with pytest.raises(ValueError, match="changes nothing"):
+            graph.send(GraphRequest(method, "servicePrincipals/1", {"keyCredentials": []}))
     assert site.key_credentials() == before
 
 

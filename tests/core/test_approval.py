@@ -50,6 +50,11 @@ def test_another_plan_is_not() -> None:
     assert approval.given(asked(status(A, B), plan="0" * 12), [A, B]) is None
 
 
+def test_where_no_approval_is_asked_for_none_is_given_and_the_audit_names_none() -> None:
+    for mode in ("Manage", "Observe"):
+        assert approval.given(asked(status(A, B), mode=mode), [A, B]) is None
+
+
 def test_a_plan_that_was_named_before_it_was_published_is_not_yet() -> None:
     assert approval.given(asked({}, plan=plan_hash([A, B])), [A, B]) is None
 

@@ -93,6 +93,8 @@ def test_the_day_is_that_of_the_zone_however_far_it_is_from_utc() -> None:
     west = {"days": ["Mon"], "start": "23:00", "timeZone": "Pacific/Pago_Pago"}
     assert opens("2026-11-20T12:00:00Z", **east) == "2026-11-22T11:00:00Z"
     assert opens("2026-11-20T12:00:00Z", **west) == "2026-11-24T10:00:00Z"
+    assert is_open(windows(east), parse_utc("2026-11-22T11:30:00Z"))
+    assert is_open(windows(west), parse_utc("2026-11-24T10:30:00Z"))
 
 
 def test_the_first_moment_is_inside_and_the_last_is_not() -> None:
