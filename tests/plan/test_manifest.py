@@ -54,6 +54,7 @@ def test_a_date_without_quotes_is_text_as_for_kubectl(tmp_path: Path) -> None:
         ({"exchange": {"servers": [{}]}}, "spec.exchange.servers[0].name: is missing"),
         ({"exchange": {"connection": {"port": 0}}}, "spec.exchange.connection.port: 0 is out of"),
         ({"tenant": {"domain": "no domain"}}, "spec.tenant.domain: 'no domain' does not match"),
+        ({"authServer": {"name": "a\n"}}, r"spec.authServer.name: 'a\n' does not match"),
     ],
 )
 def test_what_the_crd_does_not_allow_is_named(
@@ -82,6 +83,16 @@ def test_the_namespace_is_the_files_else_the_one_that_was_named(tmp_path: Path) 
     assert read_manifest(written(tmp_path, bare), None, "usual")["metadata"]["namespace"] == "usual"
     with pytest.raises(SpecError, match=r"metadata.namespace: exchange is not the other"):
         read_manifest(written(tmp_path, EXAMPLE), "other")
+
+
+@pytest.mark.parametrize("field", ["name", "namespace"])
+@pytest.mark.parametrize("name", ["../../../../api/v1/namespaces/a/secrets/b", "a?b", "A", "a\n"])
+def test_a_name_that_kubernetes_would_not_take_becomes_part_of_no_address(
+    tmp_path: Path, name: str, field: str
+) -> None:
+    document = {**EXAMPLE, "metadata": {**EXAMPLE["metadata"], field: name}}
+    with pytest.raises(SpecError, match=rf"metadata\.{field}: .* is not "):
+        read_manifest(written(tmp_path, document))
 
 
 @pytest.mark.parametrize("text", ["a: [", "!!int ''", "\x00", "[" * 1500])

@@ -10,7 +10,7 @@ import copy
 import json
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import lru_cache
 from importlib import resources
 from pathlib import Path
@@ -21,6 +21,8 @@ import yaml
 from exchange_push_operator.core.cluster import Resource
 from exchange_push_operator.core.config import GROUP, VERSION
 from exchange_push_operator.core.errors import SpecError
+from exchange_push_operator.setting_values import namespace as namespace_name
+from exchange_push_operator.setting_values import object_name
 
 _KIND = "ExchangePushConfig"
 _NOT_STORED_YET = {"uid": "", "generation": 1, "creationTimestamp": ""}
@@ -69,19 +71,31 @@ def completed(
     if document.get("apiVersion") != f"{GROUP}/{VERSION}":
         raise SpecError(f"apiVersion: {document.get('apiVersion')!r} is not {GROUP}/{VERSION}")
     metadata = document.get("metadata")
-    if not isinstance(metadata, dict) or not isinstance(metadata.get("name"), str):
+    if not isinstance(metadata, dict) or not metadata.get("name"):
         raise SpecError("metadata.name: is missing")
+    name = _named("metadata.name", object_name, metadata["name"])
     own = metadata.get("namespace")
+    own = own and _named("metadata.namespace", namespace_name, own)
     if namespace and own and namespace != own:
         raise SpecError(f"metadata.namespace: {own} is not the {namespace} of --namespace")
     spec = _completed(copy.deepcopy(document.get("spec")), _schema(), "spec")
     made = {
-        "name": metadata["name"],
+        "name": name,
         "namespace": own or namespace or usual,
         "annotations": metadata.get("annotations") or {},
         **_NOT_STORED_YET,
     }
     return {"apiVersion": f"{GROUP}/{VERSION}", "kind": _KIND, "metadata": made, "spec": spec}
+
+
+def _named(field: str, read: Callable[[str], str], value: Any) -> str:
+    """A name becomes part of an address. Raises: SpecError."""
+    if not isinstance(value, str):
+        raise SpecError(f"{field}: must be of type string")
+    try:
+        return read(value)
+    except ValueError as error:
+        raise SpecError(f"{field}: {error}") from error
 
 
 def in_place_of(stored: Resource, resource: Resource) -> Resource:
@@ -151,7 +165,8 @@ def _check(value: Any, schema: Mapping[str, Any], where: str) -> None:
     if "enum" in schema and value not in schema["enum"]:
         raise SpecError(f"{where}: {value!r} is not one of {', '.join(schema['enum'])}")
     pattern = schema.get("pattern")
-    if pattern is not None and not re.search(pattern, value):
+    # A $ of the API server's is the very end; Python's lets a line end follow.
+    if pattern is not None and not (re.search(pattern, value) and value[-1:] != "\n"):
         raise SpecError(f"{where}: {value!r} does not match {pattern}")
     size = value if isinstance(value, int) else len(value)
     least = schema.get("minimum", schema.get("minLength", schema.get("minItems", size)))
