@@ -164,6 +164,20 @@ def test_the_installer_may_have_even_that_wait() -> None:
     assert effective(outside) == date
 
 
+def test_with_approve_even_a_safety_act_waits_until_somebody_approves_it() -> None:
+    outside, date = key_vanishes()
+    outside.edit({**outside.resource["spec"], "managementPolicy": "Approve"})
+    operator = outside.operator()
+    operator.run()
+    assert events(operator) == []
+    assert effective(outside) == date
+    assert outside.condition("InSync") == ("False", "AwaitingApproval")
+    named = outside.status["planHash"]
+    outside.edit({**outside.resource["spec"], "approvedPlan": named})
+    operator.run()
+    assert events(operator) == ["CertificateDateMoved"]
+
+
 def test_a_transport_role_is_given_back_after_the_window_has_closed() -> None:
     outside = lab(WINDOWS, auth_certificate=False)
     set_fault(outside.organization, "creation_takes_transport", value=True)
