@@ -186,8 +186,30 @@ def test_a_name_with_a_line_end_makes_no_line_of_the_script() -> None:
 
 
 def test_what_a_server_said_cannot_move_the_cursor() -> None:
-    text = as_text(of(cmdlet("Set-AuthServer", Identity="\x1b[2J\r\x07x")))
-    assert "'?[2J??x'" in text
+    named = of(cmdlet("Set-AuthServer", Identity="x"))
+    text = as_text(replace(named, unseen=("\x1b[2J\r\x07x",)))
+    assert "?[2J??x" in text
+
+
+def test_what_cannot_be_seen_in_a_name_is_spelled_out_in_its_command() -> None:
+    """An escape sequence, or letters that run backwards, in a script that a person reads."""
+    named = of(cmdlet("Set-PartnerApplication", Identity="a\x1b[2J\n\u202eb'c"))
+    script = as_powershell(named)
+    assert all(line.isprintable() for line in script.splitlines())
+    char = "' + [char]::ConvertFromUtf32({}) + '"
+    spelled = f"('a{char.format('0x1b')}[2J{char.format('0xa')}{char.format('0x202e')}b''c')"
+    assert f"\nSet-PartnerApplication -Identity {spelled}\n" in script
+    assert spelled in as_text(named)
+
+
+def test_a_script_stops_at_its_first_error_and_leaves_the_shell_as_it_was() -> None:
+    lines = as_powershell(of(cmdlet("Set-AuthConfig", Force=True))).splitlines()
+    stops = lines.index("$global:ErrorActionPreference = 'Stop'")
+    assert lines[stops - 1] == "$preference = $global:ErrorActionPreference"
+    assert lines[stops + 1] == "try {"
+    does = lines.index("Set-AuthConfig -Force:$true")
+    ends = lines.index("} finally { $global:ErrorActionPreference = $preference }")
+    assert stops < does < ends
 
 
 def test_a_cmdlet_of_one_server_runs_there_and_windows_own_without_exchange() -> None:

@@ -67,8 +67,16 @@ def quoted(text: str) -> str:
     """A PowerShell literal: nothing is expanded in single quotes. Commands are never sent as text.
 
     PowerShell takes typographic quotes for the plain one (about_Quoting_Rules), so each is doubled.
+    What cannot be seen is spelled out: it must neither move a cursor nor mislead who reads it.
     """
-    return f"'{_SINGLE_QUOTES.sub(lambda found: found[0] * 2, text)}'"
+    doubled = _SINGLE_QUOTES.sub(lambda found: found[0] * 2, text)
+    if text.isprintable():
+        return f"'{doubled}'"
+    return "('" + "".join(c if c.isprintable() else _spelled(c) for c in doubled) + "')"
+
+
+def _spelled(character: str) -> str:
+    return f"' + [char]::ConvertFromUtf32(0x{ord(character):x}) + '"
 
 
 @dataclass(frozen=True, slots=True)
