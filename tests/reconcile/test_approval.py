@@ -135,6 +135,25 @@ def test_an_approval_is_not_good_for_the_same_drift_on_another_day() -> None:
     assert enabled(outside)
 
 
+def test_a_change_that_somebody_undoes_at_once_is_not_made_again_under_the_same_approval() -> None:
+    outside, _ = drifted()
+    stale = approve(outside)
+    fixed: list[bool] = []
+
+    def undo() -> None:
+        if enabled(outside):
+            fixed.append(True)
+            drift(outside)
+
+    operator = Operator(outside, after=undo)
+    for _ in range(4):
+        operator.run()
+        outside.clock.forward(minutes=20)
+    assert fixed == [True]
+    assert outside.condition("InSync") == AWAITS
+    assert f"names {stale}" in message(outside)
+
+
 def test_an_approval_of_another_plan_does_nothing() -> None:
     outside, operator = drifted()
     approve(outside, plan="0123456789ab")

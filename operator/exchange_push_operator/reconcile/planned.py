@@ -36,9 +36,18 @@ def planned(config: PushConfig, result: Walk, now: datetime) -> dict[str, Any]:
         "history": history.added(config.status.get("history") or (), news),
     }
     if not over:
-        approval = result.permission.approval
+        approval = None if not unseen and _all_made(result) else result.permission.approval
         told["planHash"] = approval.plan if approval else hash_of(told, result.steps)
     return told
+
+
+def _all_made(result: Walk) -> bool:
+    """Whether all that is planned was made by this pass: not seen yet, or undone by somebody.
+
+    Then the approval is spent. To make it once more is another plan.
+    """
+    made = {step.key for _, step in result.performed}
+    return all(step.key in made for step in result.steps)
 
 
 def _changes(result: Walk, graph: str) -> list[dict[str, Any]]:
