@@ -9,11 +9,13 @@ from exchange_push_operator.handlers.cache import Cache, Noticed
 KEY = ("exchange", "fabrikam")
 
 
-def sight(version: int, generation: int = 1, organization: str | None = None) -> dict[str, Any]:
+def sight(
+    version: int, generation: int = 1, organization: str | None = None, name: str = KEY[1]
+) -> dict[str, Any]:
     return {
         "metadata": {
             "namespace": KEY[0],
-            "name": KEY[1],
+            "name": name,
             "uid": "uid",
             "generation": generation,
             "resourceVersion": str(version),
@@ -48,7 +50,7 @@ def test_changes_after_the_list_are_heard_although_their_versions_were_there_bef
 def test_peers_are_the_others_of_one_organization() -> None:
     cache = Cache()
     for name, organization in (("a", "one"), ("b", "one"), ("c", "two"), ("d", None)):
-        cache.put(("exchange", name), sight(900, organization=organization))
+        cache.put(("exchange", name), sight(900, organization=organization, name=name))
     assert [peer.name for peer in cache.peers(("exchange", "a"), "one")] == ["b"]
     assert [peer.name for peer in cache.peers(("exchange", "d"), "two")] == ["c"]
     assert not cache.peers(("exchange", "c"), "two")

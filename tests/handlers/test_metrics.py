@@ -91,14 +91,14 @@ def test_the_page_explains_every_result() -> None:
 
 
 def test_a_resource_has_few_series() -> None:
-    assert len(of_resource(at_work())) == 36
+    assert len(of_resource(at_work())) == 37
 
 
 def test_conditions_of_others_make_no_series() -> None:
     metrics, foreign = Metrics(), resource()
     foreign["status"]["conditions"] += [{"type": f"Other{n}", "status": "True"} for n in range(50)]
     metrics.seen(KEY, foreign, Outcome({}, STEADY))
-    assert len(of_resource(metrics)) <= 36
+    assert len(of_resource(metrics)) <= 37
 
 
 def test_a_condition_has_one_status() -> None:
@@ -133,7 +133,7 @@ def test_a_resource_that_is_gone_has_no_series() -> None:
     metrics.seen(("exchange", "contoso"), resource(), Outcome({}, STEADY))
     metrics.forget(KEY)
     assert of_resource(metrics) == []
-    assert len(of_resource(metrics, ("exchange", "contoso"))) == 36
+    assert len(of_resource(metrics, ("exchange", "contoso"))) == 37
 
 
 @pytest.mark.parametrize(
