@@ -22,6 +22,7 @@ def step(name: str, **fields: Any) -> Step:
 
 
 A, B, C = step("a"), step("b"), step("c")
+UID = parse(resource({})).uid
 
 
 def status(*steps: Step, shown: int = 32, history: tuple[Any, ...] = ()) -> dict[str, Any]:
@@ -32,7 +33,7 @@ def status(*steps: Step, shown: int = 32, history: tuple[Any, ...] = ()) -> dict
         ],
         "history": list(history),
     }
-    return {**told, "planHash": approval.hash_of(told, steps)}
+    return {**told, "planHash": approval.hash_of(UID, told, steps)}
 
 
 def asked(told: dict[str, Any], plan: str | None = None, mode: str = "Approve") -> PushConfig:

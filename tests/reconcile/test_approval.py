@@ -135,6 +135,17 @@ def test_an_approval_is_not_good_for_the_same_drift_on_another_day() -> None:
     assert enabled(outside)
 
 
+def test_an_approval_is_not_good_for_an_object_that_is_made_anew() -> None:
+    outside = lab(APPROVE)
+    outside.operator().run()
+    approve(outside)
+    outside.resource["metadata"]["uid"] = "4f9c1e7a-0000-4000-8000-2a6d8b3c5e10"
+    outside.resource["status"] = {"observedGeneration": -1}
+    outside.operator().run()
+    assert outside.condition("InSync") == AWAITS
+    assert_untouched(outside)
+
+
 def test_a_change_that_somebody_undoes_at_once_is_not_made_again_under_the_same_approval() -> None:
     outside, _ = drifted()
     stale = approve(outside)

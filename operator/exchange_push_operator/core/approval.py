@@ -49,12 +49,15 @@ def given(config: PushConfig, steps: Sequence[Step]) -> Approval | None:
         return approval
     # Status shows the first steps of a long plan; the hash is of all of them.
     whole = Approval(plan, frozenset(step.digest for step in steps))
-    return whole if hash_of(config.status, steps) == plan else None
+    return whole if hash_of(config.uid, config.status, steps) == plan else None
 
 
-def hash_of(status: Mapping[str, Any], steps: Iterable[Step]) -> str:
-    """The hash of a plan that follows the last change in ``status``."""
-    return plan_hash(steps, last_change(status))
+def hash_of(uid: str, status: Mapping[str, Any], steps: Iterable[Step]) -> str:
+    """The hash of a plan of one object that follows the last change in its ``status``.
+
+    An object that is made anew begins without a history: an approval of the old one is none.
+    """
+    return plan_hash(steps, f"{uid} {last_change(status)}")
 
 
 def identifier(position: int, step: Step) -> str:

@@ -131,8 +131,8 @@ class Plan:
 def plan_hash(steps: Iterable[Step], since: str = "") -> str:
     """Twelve hex digits, the same for the same steps in the same order.
 
-    ``since``: when the last change before was made. The same steps are another plan after it, so
-    that an approval is good for one time.
+    ``since``: of which object it is, and when the last change before was made. The same steps are
+    another plan after it, so that an approval is good for one time.
     """
     return _digest([*([since] if since else ()), *(_canonical(step) for step in steps)])
 

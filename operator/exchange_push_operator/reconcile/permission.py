@@ -38,7 +38,7 @@ class Permission:
         """The plan that these steps belong to, and the approved plan, if that is under way."""
         if self.approval is not None:
             return self.approval.plan, self.approval.plan
-        return approval.hash_of(self._config.status, steps), None
+        return approval.hash_of(self._config.uid, self._config.status, steps), None
 
     def waits(self, steps: Sequence[Step]) -> Finding | None:
         """Whether one of these steps waits for approval, or for a window."""

@@ -37,7 +37,7 @@ def planned(config: PushConfig, result: Walk, now: datetime) -> dict[str, Any]:
     }
     if not over:
         approval = None if not unseen and _all_made(result) else result.permission.approval
-        told["planHash"] = approval.plan if approval else hash_of(told, result.steps)
+        told["planHash"] = approval.plan if approval else hash_of(config.uid, told, result.steps)
     return told
 
 
