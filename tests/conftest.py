@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +25,9 @@ settings.register_profile("nightly", settings.get_profile("here"), max_examples=
 settings.load_profile("here")
 
 USES_PROCESSES = {"control_plane"}
+
+# A script that runs us in the background has us ignore Ctrl-C, and what we start inherits it.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
