@@ -8,12 +8,11 @@ from pathlib import Path
 
 import pytest
 
-from exchange_push_operator.assess import flags as assess_flags
 from exchange_push_operator.assess import report as assess_report
 from exchange_push_operator.plan import command as plan
 from exchange_push_operator.plan import flags as plan_flags
-from exchange_push_operator.selftest import flags as selftest_flags
 from exchange_push_operator.selftest import report as selftest_report
+from exchange_push_operator.workstation import flags as workstation_flags
 from lab.resources import ROOT
 
 HEAVY = {"aiohttp", "cryptography", "gssapi", "kopf", "msal", "winrm"}
@@ -61,5 +60,5 @@ def test_help_and_the_host_script_import_no_client_at_all(words: tuple[str, ...]
 
 def test_every_form_that_a_flag_offers_can_be_printed() -> None:
     assert tuple(plan.FORMS) == plan_flags.FORMS
-    assert tuple(assess_report.FORMS) == assess_flags.FORMS
-    assert tuple(selftest_report.FORMS) == selftest_flags.FORMS
+    assert tuple(assess_report.FORMS) == workstation_flags.FORMS
+    assert tuple(selftest_report.FORMS) == workstation_flags.FORMS

@@ -18,12 +18,11 @@ from exchange_push_operator.assess.report import as_text, judged
 from exchange_push_operator.assess.written import as_yaml
 from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import Cmdlet
-from exchange_push_operator.core.ports import Answer, Graph, GraphAccess, Sensitive
+from exchange_push_operator.core.ports import Answer, Graph
 from lab.exchange.faults import set_fault
 from lab.exchange.in_process import InProcessExchange
 from lab.in_process import Lab, lab
-from lab.microsoft365.in_process import InProcessGraph, InProcessMetadata
-from lab.microsoft365.sample import SECRET
+from lab.microsoft365.in_process import InProcessMetadata, workstation_graph
 
 EX1 = "ex1.corp.fabrikam.com"
 PAGE = Path("docs/assess.md")
@@ -57,17 +56,7 @@ def assessed(
     cloud = CLOUDS["Global"]
 
     def graph(tenant_id: str) -> Graph:
-        access = GraphAccess(
-            authority=cloud.authority,
-            graph=cloud.graph,
-            tenant_id=tenant_id,
-            client_id=client_id,
-            client_secret=Sensitive.of(SECRET),
-            certificate=None,
-            private_key=None,
-            version="",
-        )
-        return InProcessGraph(site.microsoft365, access)
+        return workstation_graph(site.microsoft365, tenant_id, client_id)
 
     asked = Asked(
         server=EX1,

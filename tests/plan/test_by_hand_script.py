@@ -8,38 +8,21 @@ from datetime import timedelta
 import pytest
 
 from answers import EX1
-from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.config import EXCHANGE_ONLINE
-from exchange_push_operator.core.ports import GraphAccess, Sensitive
 from exchange_push_operator.plan.passive import Planned, Verdict, look
 from exchange_push_operator.plan.script import as_powershell
 from lab.exchange.build import add_auth_certificate, let_auth_certificate_end
 from lab.exchange.runner import administrator
 from lab.in_process import Lab, lab
 from lab.microsoft365.directory import KeyCredential
-from lab.microsoft365.in_process import InProcessGraph
-from lab.microsoft365.sample import CLIENT, CONTOSO, FABRIKAM, SECRET, principal
+from lab.microsoft365.in_process import workstation_graph
+from lab.microsoft365.sample import CONTOSO, FABRIKAM, principal
 from lab.network.ca import self_signed
 from plan.administrator import Administrator, Stopped
 
 pytestmark = pytest.mark.lab
 
 MOST_SCRIPTS = 12
-
-
-def graph(outside: Lab) -> InProcessGraph:
-    cloud = CLOUDS["Global"]
-    access = GraphAccess(
-        authority=cloud.authority,
-        graph=cloud.graph,
-        tenant_id=FABRIKAM,
-        client_id=CLIENT,
-        client_secret=Sensitive.of(SECRET),
-        certificate=None,
-        private_key=None,
-        version="administrator",
-    )
-    return InProcessGraph(outside.microsoft365, access)
 
 
 def planned(outside: Lab) -> Planned:
@@ -49,7 +32,7 @@ def planned(outside: Lab) -> Planned:
 
 def by_hand(outside: Lab) -> list[str]:
     """Plan, run the script, plan again, until nothing is left; the lines that were typed."""
-    person = Administrator(outside, EX1, graph(outside))
+    person = Administrator(outside, EX1, workstation_graph(outside.microsoft365))
     for _ in range(MOST_SCRIPTS):
         plan = planned(outside)
         assert plan.in_the_way == ()
@@ -138,7 +121,7 @@ def test_a_key_that_somebody_adds_after_the_plan_stops_the_script_before_it_writ
     held.keys = (*held.keys, theirs)
     before = len(held.keys)
     with pytest.raises(Stopped, match="Assert-KeyCredential"):
-        Administrator(outside, EX1, graph(outside)).run(script)
+        Administrator(outside, EX1, workstation_graph(outside.microsoft365)).run(script)
     assert len(held.keys) == before
 
 
@@ -146,5 +129,5 @@ def test_a_script_for_another_tenant_stops_before_it_writes() -> None:
     outside = with_a_certificate()
     script = as_powershell(planned(outside)).replace(FABRIKAM, CONTOSO)
     with pytest.raises(Stopped, match="Assert-GraphTenant"):
-        Administrator(outside, EX1, graph(outside)).run(script)
+        Administrator(outside, EX1, workstation_graph(outside.microsoft365)).run(script)
     assert outside.organization.changes == []

@@ -2,24 +2,20 @@
 
 from __future__ import annotations
 
-import hashlib
-import hmac
 import logging
-import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
-from typing import TYPE_CHECKING, TypeAlias
+from typing import TypeAlias
 
 from exchange_push_operator.adapters.allow_list import check
 from exchange_push_operator.adapters.clock import steady
 from exchange_push_operator.adapters.exchange_session import raise_for_session
-from exchange_push_operator.adapters.kerberos import principal_of, tickets_of
 from exchange_push_operator.adapters.observed import observed
+from exchange_push_operator.adapters.winrm_accounts import Accounts
 from exchange_push_operator.adapters.winrm_authorities import Authorities
 from exchange_push_operator.adapters.winrm_server import Server, Surroundings
-from exchange_push_operator.adapters.winrm_sign_in import SignIn
 from exchange_push_operator.adapters.winrm_transport import WireFactory, open_wire
 from exchange_push_operator.core.commands import Cmdlet
 from exchange_push_operator.core.endpoints import EXCHANGE, of_batch
@@ -34,14 +30,10 @@ from exchange_push_operator.core.ports import (
     unobserved,
 )
 
-if TYPE_CHECKING:
-    from exchange_push_operator.adapters.kerberos_tickets import Tickets
-
 log = logging.getLogger("exchange_push_operator.exchange")
 
 _ROUND = 15.0  # seconds between two looks for idle ones
 _TURN = 120.0  # seconds a caller waits for those before it at one server
-_FORGET = 3600.0  # seconds after which a credential that nobody uses is forgotten
 
 _Key: TypeAlias = tuple[str | int, ...]
 
@@ -74,10 +66,8 @@ class WinRMExchanges:
         self._pause = pause or self._stopping.wait
         self._lock = threading.Lock()
         self._servers: dict[_Key, Server] = {}
-        self._sign_ins: dict[_Key, SignIn] = {}
-        self._tickets: dict[_Key, Tickets] = {}
+        self._accounts = Accounts(clock)
         self._counters = {"starts": 0, "resets": 0, "resends": 0, "requests": 0, "calls": 0}
-        self._salt = secrets.token_bytes(32)
 
     @property
     def counters(self) -> Mapping[str, int]:
@@ -124,10 +114,7 @@ class WinRMExchanges:
         """End the processes that nobody has used for a minute, and what else has had its time."""
         with self._lock:
             servers = tuple(self._servers.items())
-            for key in [k for k, one in self._sign_ins.items() if now - one.used > _FORGET]:
-                del self._sign_ins[key]
-                for of in [of for of in self._tickets if of[1:] == key]:
-                    del self._tickets[of]
+            self._accounts.forget_unused(now)
         for key, server in servers:
             if now - server.used >= server.idle_limit and server.lock.acquire(blocking=False):
                 try:
@@ -167,7 +154,7 @@ class WinRMExchanges:
         server.retire()
 
     def _server(self, name: str, access: ExchangeAccess) -> Server:
-        credential = self._credential(name, access)
+        credential = self._accounts.key(name, access)
         reached = (
             access.scheme,
             access.port,
@@ -182,28 +169,12 @@ class WinRMExchanges:
                 message = f"{name}: not asked, the operator is stopping"
                 raise Unreachable(message)
             if key not in self._servers:
-                sign_in = self._sign_ins.setdefault(credential, SignIn(self._clock))
-                tickets = self._tickets_of(credential, name, access)
+                sign_in = self._accounts.sign_in(credential)
+                tickets = self._accounts.tickets(credential, name, access)
                 wire = partial(self._open_wire, name, access, ca_path, tickets)
                 around = Surroundings(wire, self._count, self._clock, self._wait, self.fence)
                 self._servers[key] = Server(name, access, sign_in, around)
             return self._servers[key]
-
-    def _tickets_of(self, credential: _Key, name: str, access: ExchangeAccess) -> Tickets | None:
-        # A Secret that was touched gets a new ticket: the account's groups stand in it.
-        key = (access.version, *credential)
-        if access.transport == "Kerberos" and key not in self._tickets:
-            principal = principal_of(access.username, name)
-            self._tickets[key] = tickets_of(access, principal)
-        return self._tickets.get(key)
-
-    def _credential(self, name: str, access: ExchangeAccess) -> _Key:
-        # The password takes part, so that nobody is ever served by a process that another
-        # password has opened; salted, so that it cannot be guessed from a dump of the memory.
-        proof = hmac.new(self._salt, access.proof.reveal().encode(), hashlib.sha256)
-        kerberos = access.transport == "Kerberos"
-        account = principal_of(access.username, name) if kerberos else access.username.casefold()
-        return (access.transport, account, proof.hexdigest())
 
     def _count(self, name: str) -> None:
         with self._lock:

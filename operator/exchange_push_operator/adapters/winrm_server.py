@@ -200,13 +200,9 @@ class Server:
             session.remove(shell)
 
     def _login(self, request: Request) -> bytes:
-        access = self._access
+        access, server = self._access, self._place.server
         login = encode_login(
-            uuid.uuid4().hex,
-            self._place.server,
-            access.username,
-            access.password,
-            read_only=access.read_only,
+            uuid.uuid4().hex, server, access.username, access.password, read_only=access.read_only
         )
         # Looks ride along. A change waits until the host is known to be the right one, so that a
         # start that fails is never a change whose outcome is unknown.

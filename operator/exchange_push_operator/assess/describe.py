@@ -13,11 +13,11 @@ from typing import Any
 
 from exchange_push_operator.assess.first_look import Choices, named_in, publishes
 from exchange_push_operator.core import tenant
+from exchange_push_operator.core.auth_servers import ACS, AuthServer
 from exchange_push_operator.core.clouds import Cloud
 from exchange_push_operator.core.config import GROUP, VERSION
 from exchange_push_operator.core.push_proxy import PushProxy
 from exchange_push_operator.core.urls import split
-from exchange_push_operator.stages.auth_server import ACS, AuthServer
 
 _MOST_SERVERS = 64
 _DEFAULT_AUTH_SERVER = "MicrosoftSts"

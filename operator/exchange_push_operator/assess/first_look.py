@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from urllib.parse import parse_qs
 
 from exchange_push_operator.core import dedicated_application, organization, push_proxy
+from exchange_push_operator.core.auth_servers import AuthServer, listed
 from exchange_push_operator.core.builds import Build
 from exchange_push_operator.core.clouds import Cloud
 from exchange_push_operator.core.commands import Cmdlet
@@ -18,8 +19,6 @@ from exchange_push_operator.core.looks import Observations
 from exchange_push_operator.core.push_proxy import PushProxy
 from exchange_push_operator.core.reading import reading
 from exchange_push_operator.core.urls import split
-from exchange_push_operator.stages import auth_server
-from exchange_push_operator.stages.auth_server import AuthServer
 
 LOOKS: tuple[Cmdlet, ...] = (
     organization.ORGANIZATION_CONFIG,
@@ -74,7 +73,7 @@ def auth_servers(observed: Observations) -> tuple[AuthServer, ...]:
     """The auth servers by name; none where they could not be seen."""
     try:
         with reading("Get-AuthServer"):
-            return auth_server.listed(observed)
+            return listed(observed)
     except PushError:
         return ()
 

@@ -13,21 +13,15 @@ DESCRIPTION = (
     "what will go wrong and when, and what to do. Needs no cluster. Exit code 0: fine; 1: needs "
     "attention; 2: broken, or it could not be looked at."
 )
-FORMS = ("text", "markdown", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags; a password is never one of them."""
     parser.set_defaults(parser=parser)
-    group = parser.add_argument_group("Exchange")
-    group.add_argument("--server", required=True, metavar="FQDN", help="the server to ask first")
-    flags.add_account(group, required=True)
-    flags.add_connection(group)
+    flags.add_server(parser, "the server to ask first")
     _entra(parser.add_argument_group("Entra ID (left out: what is there is not seen)"))
     flags.add_network(parser.add_argument_group("as of the operator"))
-    parser.add_argument(
-        *("-o", "--output"), choices=FORMS, default="text", help="default: text, for people"
-    )
+    flags.add_report(parser)
     parser.add_argument(
         "--write",
         metavar="FILE",

@@ -11,23 +11,16 @@ DESCRIPTION = (
     "what the operator was built on. Exit code 0: the operator can work there; 1: it cannot; "
     "2: the command line cannot be understood."
 )
-FORMS = ("text", "markdown", "json")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The flags; the password is never one of them."""
     parser.set_defaults(parser=parser)
-    group = parser.add_argument_group("Exchange")
-    group.add_argument("--server", required=True, metavar="FQDN", help="the server to ask")
-    flags.add_account(group, required=True)
-    flags.add_connection(group)
-    flags.add_authorities(group)
+    flags.add_authorities(flags.add_server(parser, "the server to ask"))
     parser.add_argument(
         "--probe", action="store_true", help="also invoke the monitoring probe (changes nothing)"
     )
     parser.add_argument(
         "--idle", action="store_true", help="also wait three minutes, to see what idling does"
     )
-    parser.add_argument(
-        *("-o", "--output"), choices=FORMS, default="text", help="default: text, for people"
-    )
+    flags.add_report(parser)

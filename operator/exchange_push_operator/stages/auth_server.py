@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
 
-from exchange_push_operator.core import organization, tenant
+from exchange_push_operator.core import auth_servers, organization, tenant
+from exchange_push_operator.core.auth_servers import ACS, AuthServer
 from exchange_push_operator.core.commands import Value, cmdlet
 from exchange_push_operator.core.config import PushConfig
 from exchange_push_operator.core.errors import CmdletFailed, PushError, Unreachable
@@ -16,32 +15,8 @@ from exchange_push_operator.core.plan import Advisory, Finding, Plan, Step, fail
 from exchange_push_operator.core.reasons import Reason
 from exchange_push_operator.core.stage import Stage
 
-ACS = "MicrosoftACS"
-# The principal of Access Control Service, the same in every cloud: who signs its tokens.
-_ACS_ISSUER = "00000001-0000-0000-c000-000000000000"
 # The exceptions of Exchange's own reading of a metadata document; their names are never localised.
 _METADATA_EXCEPTIONS = "AuthMetadata"
-
-
-@dataclass(frozen=True, slots=True)
-class AuthServer:
-    """One trusted token issuer. ``realm`` is a tenant id, or "" before Exchange has read it.
-
-    ``trusts_any``: Exchange takes its keys from whoever answers, whatever the TLS certificate.
-    """
-
-    name: str
-    type: str
-    realm: str
-    issuer: str
-    metadata_url: str
-    enabled: bool
-    trusts_any: bool
-
-    def serves(self, tenant_id: str) -> bool:
-        """Whether Exchange gets its tokens for the tenant from here, whatever its name."""
-        issued = self.enabled and self.type == ACS and self.issuer == _ACS_ISSUER
-        return issued and self.realm == tenant_id
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,26 +42,8 @@ def observe(config: PushConfig, observed: Observations) -> Observed:
     """Read them. Raises: Refused, CmdletFailed, Throttled."""
     return Observed(
         tenant_id=observed.tenant_id,
-        servers=listed(observed),
+        servers=auth_servers.listed(observed),
         published=_published(config, observed),
-    )
-
-
-def listed(observed: Observations) -> tuple[AuthServer, ...]:
-    """Every auth server, by name. Raises: Refused, CmdletFailed."""
-    rows = observed.organization(organization.AUTH_SERVERS)
-    return tuple(sorted((_read(row) for row in rows), key=lambda server: server.name))
-
-
-def _read(row: Mapping[str, Any]) -> AuthServer:
-    return AuthServer(
-        name=str(row["Name"]),
-        type=str(row["Type"]),
-        realm=str(row["Realm"] or "").lower(),
-        issuer=str(row["IssuerIdentifier"] or "").lower(),
-        metadata_url=str(row["AuthMetadataUrl"] or ""),
-        enabled=bool(row["Enabled"]),
-        trusts_any=bool(row["TrustAnySSLCertificate"]),
     )
 
 

@@ -12,6 +12,7 @@ from exchange_push_operator.setting_values import file, folder, proxy
 USERNAME = "--username"
 CERTIFICATE, KEY, SECRET = "--client-certificate", "--client-key", "--client-secret-file"
 PORTS = {"HTTPS": 5986, "HTTP": 5985}
+FORMS = ("text", "markdown", "json")
 _LAST_PORT = 65535
 
 T = TypeVar("T")
@@ -33,6 +34,22 @@ def add_account(group: argparse._ArgumentGroup, *, required: bool) -> None:
         help="a file with its password; without it the password is asked for",
     )
     proof.add_argument("--keytab", metavar="FILE", type=Path, help="its keytab, in place of that")
+
+
+def add_server(parser: argparse.ArgumentParser, help_text: str) -> argparse._ArgumentGroup:
+    """A server of Exchange, and how to sign in to it; the group that these flags are in."""
+    group = parser.add_argument_group("Exchange")
+    group.add_argument("--server", required=True, metavar="FQDN", help=help_text)
+    add_account(group, required=True)
+    add_connection(group)
+    return group
+
+
+def add_report(parser: argparse.ArgumentParser) -> None:
+    """In what form a report is printed."""
+    parser.add_argument(
+        *("-o", "--output"), choices=FORMS, default="text", help="default: text, for people"
+    )
 
 
 def add_connection(group: argparse._ArgumentGroup) -> None:

@@ -28,14 +28,16 @@ from exchange_push_operator.adapters.http import Https, Reply, host_of
 from exchange_push_operator.adapters.http_trouble import lost
 from exchange_push_operator.adapters.metadata_http import HttpMetadata
 from exchange_push_operator.core.client_certificate import check_client_certificate
+from exchange_push_operator.core.clouds import CLOUDS
 from exchange_push_operator.core.commands import GraphRequest
 from exchange_push_operator.core.errors import Refused, Unreachable
 from exchange_push_operator.core.fresh_token import SPREAD
-from exchange_push_operator.core.ports import GraphAccess, Identity
+from exchange_push_operator.core.ports import GraphAccess, Identity, Sensitive
 from exchange_push_operator.core.reasons import Reason
 from lab.exchange.trust import NoConnection
 from lab.microsoft365 import jwts
 from lab.microsoft365.http import ConnectionCut, HttpRequest
+from lab.microsoft365.sample import CLIENT, FABRIKAM, SECRET
 from lab.microsoft365.sts import ASSERTION_TYPE
 from lab.microsoft365.world import Microsoft365
 
@@ -263,3 +265,21 @@ def _request(
     query = "&".join(filter(None, (parts.query, urlencode(params or {}))))
     fields = {name.lower(): value for name, value in (headers or {}).items()}
     return HttpRequest(method, parts.netloc, parts.path or "/", query, fields, body)
+
+
+def workstation_graph(
+    model: Microsoft365, tenant_id: str = FABRIKAM, client_id: str = CLIENT
+) -> InProcessGraph:
+    """Signed in as an application with its client secret, from a workstation."""
+    cloud = CLOUDS["Global"]
+    access = GraphAccess(
+        authority=cloud.authority,
+        graph=cloud.graph,
+        tenant_id=tenant_id,
+        client_id=client_id,
+        client_secret=Sensitive.of(SECRET),
+        certificate=None,
+        private_key=None,
+        version="workstation",
+    )
+    return InProcessGraph(model, access)
