@@ -20,7 +20,7 @@ from exchange_push_operator.workstation.exchange import password
 from lab.wait import until
 
 CHILD = """
-import sys, time
+import signal, sys
 from exchange_push_operator.workstation.asking import ask_at_terminal
 from exchange_push_operator.workstation.ending import ended
 
@@ -30,7 +30,7 @@ def asks():
 
 def waits():
     print("waiting", flush=True)
-    time.sleep(60)
+    signal.pause()
     return 0
 
 def tells():
